@@ -1,0 +1,34 @@
+create function fsm_internal.open_session(
+  p_session fsm_internal.locked_session, p_expected_version bigint, p_turn bigint)
+returns fsm_internal.admission
+language plpgsql
+volatile
+as $$
+declare
+  v_terms fsm_internal.admission := fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_session.state);
+  v_checked boolean;
+begin
+  if v_terms.is_final is null then
+    perform fsm_internal.refuse_unknown_state(p_session.session_id, p_session.machine, p_session.machine_version, p_session.state);
+  end if;
+  v_checked := fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
+  return v_terms;
+end
+$$;
+comment on function fsm_internal.open_session(fsm_internal.locked_session, bigint, bigint) is
+  'The terms of the present state of a session that takes writes. SM060 its machine has no such state; SM051, SM030, SM012.';
+
+create function fsm_internal.changed_context(
+  p_session fsm_internal.locked_session, p_patch jsonb, p_append jsonb, p_max_context_bytes bigint)
+returns jsonb
+language plpgsql
+volatile
+as $$
+begin
+  return fsm_internal.bare_context(p_session.session_id, p_session.state,
+    fsm_internal.patched_context(p_session.session_id, p_session.state, p_session.context, p_patch, p_append),
+    p_max_context_bytes);
+end
+$$;
+comment on function fsm_internal.changed_context(fsm_internal.locked_session, jsonb, jsonb, bigint) is
+  'The context of a session after a merge patch and an append, in the form that is stored. SM021 for the form of patch, append or result.';

@@ -1,0 +1,32 @@
+-- Append-only: one row per acknowledged write. The context before the write is kept as an undo record, so the present is
+-- always whole, the past is rebuilt backwards, and the oldest end can be cut off.
+create table fsm_internal.history (
+  session_id fsm_internal.session_name not null,
+  version fsm_internal.version_number not null,
+  kind fsm_internal.history_kind not null,
+  machine_version integer not null,
+  from_state fsm_internal.state_name,
+  to_state fsm_internal.state_name not null,
+  event fsm_internal.event_name,
+  actor text,
+  db_user text not null,
+  note jsonb,
+  request_id uuid,
+  loop_detected boolean not null,
+  at timestamptz not null,
+  entered_at timestamptz not null,
+  undo jsonb,
+  chain_hash bytea,
+  constraint history_pkey primary key (session_id, version)
+);
+comment on table fsm_internal.history is 'What happened to each session, a row per version. Never updated; rows go only with their session or by retention from the oldest end.';
+comment on column fsm_internal.history.undo is
+  'How to get from this version''s context to the one before: {"set": {key: old value}, "cut": {key: old length of an array that only grew}, "drop": [new keys]}. Null: the context did not change.';
+comment on column fsm_internal.history.chain_hash is
+  'For machines with meta.audit "chain": sha256 over the hash before, this row''s columns and sha256 of the context''s text after the write.';
+
+-- A request id is applied at most once while its history is kept.
+create unique index history_request_once on fsm_internal.history (session_id, request_id) where request_id is not null;
+-- Loop detection reads the last passages of one transition and no more, however long the history is.
+create index history_passages on fsm_internal.history (session_id, from_state, to_state, version) include (at)
+  where kind in ('transition', 'deadline');

@@ -1,0 +1,71 @@
+-- What the steps of one write hand to each other. Never stored, never seen outside fsm_internal.
+create type fsm_internal.locked_session as (
+  session_id text,
+  machine text,
+  machine_version integer,
+  state text,
+  version bigint,
+  context jsonb,
+  entered_at timestamptz,
+  created_at timestamptz,
+  updated_at timestamptz
+);
+comment on type fsm_internal.locked_session is 'A session as it stands under its lock.';
+
+create type fsm_internal.admission as (
+  is_final boolean,
+  context_version integer,
+  max_context_bytes bigint,
+  audit_chain boolean,
+  schema_check jsonpath,
+  schema_rest jsonb,
+  invariants jsonpath[]
+);
+comment on type fsm_internal.admission is 'What entering a state asks of a context, and what it says of the session: the columns of machine_states.';
+
+create type fsm_internal.passage_rule as (
+  loop_limit integer,
+  loop_window interval,
+  loop_action text,
+  divert_to text,
+  passage_at timestamptz
+);
+comment on type fsm_internal.passage_rule is
+  'The rule of a transition, null without one, and when its loop_limit-th last passage was: a passage within loop_window after that is a loop.';
+
+create type fsm_internal.pending_write as (
+  kind text,
+  to_state text,
+  event text,
+  context jsonb,
+  undo jsonb,
+  reenter boolean,
+  request_id uuid,
+  actor text,
+  note jsonb
+);
+comment on type fsm_internal.pending_write is 'A write whose transition and guard are settled; loop, schema and invariant are still to be judged.';
+
+create type fsm_internal.save_result as (
+  session_id text,
+  machine text,
+  machine_version integer,
+  version bigint,
+  state text,
+  previous_state text,
+  changed_state boolean,
+  loop_detected boolean,
+  replayed boolean,
+  is_final boolean,
+  context_version integer,
+  entered_at timestamptz,
+  created_at timestamptz,
+  saved_at timestamptz
+);
+comment on type fsm_internal.save_result is 'What a write answers; the API functions return its fields as columns.';
+
+create type fsm_internal.context_change as (
+  delta jsonb,
+  undo jsonb
+);
+comment on type fsm_internal.context_change is 'From one context to the next: the new values of the keys that differ, and the undo record (null: none differ).';
