@@ -7,7 +7,7 @@
 \ir schema/schemas.sql
 \ir schema/releases.sql
 \ir schema/domains.sql
-\ir schema/pending_write.sql
+\ir schema/steps.sql
 \ir schema/machines.sql
 \ir schema/sessions.sql
 \ir schema/history.sql
@@ -68,6 +68,9 @@
 \ir internal/schema/schema_references.sql
 \ir internal/schema/schema_resolve.sql
 \ir internal/schema/schema_rest.sql
+\ir internal/schema/schema_rest_below.sql
+\ir internal/schema/schema_rest_holds.sql
+\ir internal/schema/schema_rest_of_alternatives.sql
 \ir internal/schema/schema_sample.sql
 \ir internal/schema/schema_scalar_terms.sql
 \ir internal/schema/schema_type_fits.sql

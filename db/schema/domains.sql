@@ -1,9 +1,5 @@
 -- What a single value must be. Domains and not table checks, because PostgreSQL parses each check of a table anew in every
 -- statement that writes to it (a dozen of them cost more than the write), and caches those of a domain.
-create domain fsm_internal.session_name as text
-  constraint session_name_length check (octet_length(value) between 1 and 512);
-comment on domain fsm_internal.session_name is 'The id of a session: opaque, compared byte for byte.';
-
 create domain fsm_internal.state_name as text
   constraint state_name_length check (octet_length(value) between 1 and 128);
 comment on domain fsm_internal.state_name is 'The name of a state.';

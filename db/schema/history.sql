@@ -1,7 +1,7 @@
 -- Append-only: one row per acknowledged write. The context before the write is kept as an undo record, so the present is
 -- always whole, the past is rebuilt backwards, and the oldest end can be cut off.
 create table fsm_internal.history (
-  session_id fsm_internal.session_name not null,
+  session_id text not null,
   version fsm_internal.version_number not null,
   kind fsm_internal.history_kind not null,
   machine_version integer not null,

@@ -1,7 +1,7 @@
 -- The hot row. The state stands here and nowhere else. No index but the primary key: every other column changes at a
 -- transition, and an index on one of them would end HOT updates. Half a page is left free for the next row version.
 create table fsm_internal.sessions (
-  session_id fsm_internal.session_name not null,
+  session_id text not null,
   machine text not null,
   machine_version integer not null,
   state fsm_internal.state_name not null,

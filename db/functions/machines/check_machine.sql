@@ -6,9 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_definition is null then
-    perform fsm_internal.refuse_null('p_definition');
-  end if;
+  perform fsm_internal.check_not_null('p_definition', p_definition);
   return query
     select f.severity, f.code, f.path, f.message from fsm_internal.machine_findings(p_definition) f;
 end

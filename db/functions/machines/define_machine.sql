@@ -10,9 +10,7 @@ declare
   v_findings jsonb;
   v_newest record;
 begin
-  if p_definition is null then
-    perform fsm_internal.refuse_null('p_definition');
-  end if;
+  perform fsm_internal.check_not_null('p_definition', p_definition);
   v_findings := fsm_internal.machine_findings_json(p_definition);
   if v_findings @> '[{"severity": "error"}]' then
     perform fsm_internal.refuse('SM002', 'definition invalid',

@@ -7,11 +7,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
-  if p_machine_version is null then
-    perform fsm_internal.refuse_null('p_machine_version');
-  elsif p_retired is null then
-    perform fsm_internal.refuse_null('p_retired');
-  end if;
+  perform fsm_internal.check_not_null('p_machine_version', p_machine_version);
+  perform fsm_internal.check_not_null('p_retired', p_retired);
   update fsm_internal.machine_versions v set retired = p_retired
   where v.machine = p_machine and v.machine_version = p_machine_version and v.retired <> p_retired;
   if found then

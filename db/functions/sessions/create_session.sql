@@ -13,9 +13,7 @@ as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, p_actor, p_note);
   perform fsm_internal.check_text('p_machine', p_machine, 512);
-  if p_context is null then
-    perform fsm_internal.refuse_null('p_context');
-  end if;
+  perform fsm_internal.check_not_null('p_context', p_context);
   return query select r.* from fsm_internal.create_session(
     p_session_id, p_machine, p_context, p_machine_version, p_request_id, p_actor, p_note) r;
 end

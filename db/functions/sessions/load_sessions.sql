@@ -8,16 +8,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_session_ids is null then
-    perform fsm_internal.refuse_null('p_session_ids');
-  end if;
-  if cardinality(p_session_ids) > 1000 then
-    raise exception using errcode = '22023', message = 'too many sessions in one call',
-      detail = jsonb_build_object('argument', 'p_session_ids', 'items', cardinality(p_session_ids), 'max_items', 1000)::text,
-      hint = 'Ask for at most 1,000 ids at a time.';
-  end if;
+  perform fsm_internal.check_not_null('p_session_ids', p_session_ids);
+  perform fsm_internal.check_at_most('p_session_ids', cardinality(p_session_ids), 1000, 'items');
   return query
-    select r.session_id::text, r.machine, r.machine_version, r.state::text, r.version::bigint, fsm_internal.read_context(r.session_id, r.context),
+    select r.session_id, r.machine, r.machine_version, r.state::text, r.version::bigint, fsm_internal.read_context(r.session_id, r.context),
       t.context_version,
       coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, r.machine_version, r.state)),
       r.entered_at, r.created_at, r.updated_at

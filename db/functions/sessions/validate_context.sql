@@ -11,9 +11,7 @@ declare
 begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
   perform fsm_internal.check_text('p_state', p_state, 128);
-  if p_context is null then
-    perform fsm_internal.refuse_null('p_context');
-  end if;
+  perform fsm_internal.check_not_null('p_context', p_context);
   select v.machine_version into v_version
   from fsm_internal.machine_versions v
   where v.machine = p_machine and (v.machine_version = p_machine_version or (p_machine_version is null and not v.retired))

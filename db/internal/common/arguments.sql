@@ -4,9 +4,7 @@ language plpgsql
 stable
 as $$
 begin
-  if p_value is null then
-    perform fsm_internal.refuse_null(p_argument);
-  end if;
+  perform fsm_internal.check_not_null(p_argument, p_value);
   if octet_length(p_value) not between 1 and p_max_bytes then
     raise exception using errcode = '22023', message = 'argument empty or too long',
       detail = jsonb_build_object('argument', p_argument, 'bytes', octet_length(p_value), 'max_bytes', p_max_bytes)::text,
@@ -17,18 +15,35 @@ $$;
 comment on function fsm_internal.check_text(text, text, integer) is
   'Argument check: 22004 if null, 22023 if empty or over p_max_bytes bytes.';
 
-create function fsm_internal.refuse_null(p_argument text)
+create function fsm_internal.check_not_null(p_argument text, p_value anyelement)
 returns void
 language plpgsql
 stable
 as $$
 begin
-  raise exception using errcode = '22004', message = 'argument must not be null',
-    detail = jsonb_build_object('argument', p_argument)::text,
-    hint = format('Give a value for %s.', p_argument);
+  if p_value is null then
+    raise exception using errcode = '22004', message = 'argument must not be null',
+      detail = jsonb_build_object('argument', p_argument)::text,
+      hint = format('Give a value for %s.', p_argument);
+  end if;
 end
 $$;
-comment on function fsm_internal.refuse_null(text) is 'Raises 22004 for the named argument.';
+comment on function fsm_internal.check_not_null(text, anyelement) is 'Argument check: 22004 if null.';
+
+create function fsm_internal.check_at_most(p_argument text, p_number bigint, p_limit bigint, p_unit text)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  if p_number > p_limit then
+    raise exception using errcode = '22023', message = 'argument too large',
+      detail = jsonb_build_object('argument', p_argument, p_unit, p_number, 'limit', p_limit)::text,
+      hint = format('Give %s at most %s %s.', p_argument, p_limit, p_unit);
+  end if;
+end
+$$;
+comment on function fsm_internal.check_at_most(text, bigint, bigint, text) is 'Argument check: 22023 if p_number is over p_limit; null passes.';
 
 -- On the hot path one test for the usual case, inlined; which argument is wrong is found out after it failed.
 create function fsm_internal.is_name(p_value text, p_max_bytes integer)
@@ -45,14 +60,8 @@ stable
 as $$
 begin
   perform fsm_internal.check_text('p_session_id', p_session_id, 512);
-  if octet_length(p_actor) > 512 then
-    perform fsm_internal.check_text('p_actor', p_actor, 512);
-  end if;
-  if octet_length(p_note::text) > 65536 then
-    raise exception using errcode = '22023', message = 'argument empty or too long',
-      detail = jsonb_build_object('argument', 'p_note', 'bytes', octet_length(p_note::text), 'max_bytes', 65536)::text,
-      hint = 'A note is for people: put data into the context.';
-  end if;
+  perform fsm_internal.check_at_most('p_actor', octet_length(p_actor), 512, 'bytes');
+  perform fsm_internal.check_at_most('p_note', octet_length(p_note::text), 65536, 'bytes');
 end
 $$;
 comment on function fsm_internal.check_common_arguments(text, text, jsonb) is

@@ -1,5 +1,5 @@
 create function fsm_internal.check_limits(p_session_id text, p_state text, p_delta jsonb)
-returns boolean
+returns void
 language plpgsql
 volatile
 as $$
@@ -10,17 +10,16 @@ begin
   if not jsonb_path_exists(p_delta, 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")')
     and octet_length(p_delta::text) <= 1000
   then
-    return true;
+    return;
   end if;
   select f.code, f.path, f.message into v_finding from fsm_internal.limit_findings(p_delta) f limit 1;
   if found then
     perform fsm_internal.refuse_context(p_session_id, p_state, v_finding.code, v_finding.path, v_finding.message);
   end if;
-  return true;
 end
 $$;
 comment on function fsm_internal.check_limits(text, text, jsonb) is
-  'SM021 unless the keys of a context that a write changes keep the limits; true. What a write leaves alone was checked when it came in.';
+  'SM021 unless the keys of a context that a write changes keep the limits. What a write leaves alone was checked when it came in.';
 
 create function fsm_internal.limit_findings(p_context jsonb)
 returns table (code text, path text, message text)

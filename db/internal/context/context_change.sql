@@ -7,13 +7,13 @@ declare
   v_delta jsonb;
   v_keys text[];
   v_key text;
-  v_undo jsonb := '{}';
-  v_set jsonb := '{}';
+  v_undo jsonb := jsonb '{}';
+  v_set jsonb := jsonb '{}';
   v_drop text[];
 begin
   -- Sameness is of the image (*=): jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
   if row(p_before)::record operator(pg_catalog.*=) row(p_after)::record then
-    return ('{}'::jsonb, null::jsonb);
+    return ('{}'::jsonb, null::jsonb)::fsm_internal.context_change;
   end if;
   select jsonb_object_agg(a.key, a.value), array_agg(a.key) into v_delta, v_keys
   from jsonb_each(p_after) a where (a.value = p_before -> a.key) is not true;
@@ -39,7 +39,7 @@ begin
   if v_drop is not null then
     v_undo := v_undo || jsonb_build_object('drop', v_drop);
   end if;
-  return (coalesce(v_delta, '{}'), v_undo);
+  return (coalesce(v_delta, '{}'), v_undo)::fsm_internal.context_change;
 end
 $$;
 comment on function fsm_internal.context_change(jsonb, jsonb) is

@@ -12,6 +12,7 @@ begin
     select 'error', v.code, c.path || v.suffix, v.message
     from fsm_internal.definition_candidates(p_definition) c
     cross join lateral (values
+      (c.body is null, 'wrong_type', '', 'an event leads to a target, to an object with one, or to a list of these'),
       (not c.body ? 'target', 'no_target', '', 'a transition needs a target; to stay, name the state itself, or use fsm.update_context without any event'),
       (jsonb_typeof(c.body -> 'guard') = 'object', 'wrong_type', '.guard',
         'named guards and guard objects are not supported: a guard is a jsonpath predicate as a string'),

@@ -16,7 +16,8 @@ begin
     where v.applies;
   return query
     select k.* from fsm_internal.definition_deadlines(p_definition) d
-    cross join lateral fsm_internal.key_findings('deadline', d.body, d.path) k;
+    cross join lateral fsm_internal.key_findings('deadline', d.body, d.path) k
+    where d.body - fsm_internal.definition_keys('deadline') <> '{}';
 end
 $$;
 comment on function fsm_internal.deadline_findings(jsonb) is 'What is wrong with the entries of "after", apart from where they lead.';

@@ -90,7 +90,7 @@ begin atomic
     select s.state, w.event, w.candidate, w.body from open_states s join written w on w.state = s.state
     union all
     select s.state, w.event, w.candidate, w.body from open_states s join written w on w.state is null
-    where not exists (select from named n where n.state = s.state and n.event = w.event)
+    where (s.state, w.event) not in (select n.state, n.event from named n)
   )
   select e.state, e.event, e.candidate,
     fsm_internal.definition_target(p_definition ->> 'id', fsm_internal.definition_text(e.body -> 'target')),

@@ -24,8 +24,8 @@ begin
     select 'warning', v.code, s.path, v.message
     from fsm_internal.definition_states(p_definition) s
     cross join lateral (values
-      (not exists (select from reached r where r.state = s.state), 'unreachable_state', 'no transition or deadline leads here from the initial state'),
-      (not s.is_final and not exists (select from moves m where m.from_state = s.state and m.to_state <> s.state), 'dead_end',
+      (s.state not in (select r.state from reached r where r.state is not null), 'unreachable_state', 'no transition or deadline leads here from the initial state'),
+      (not s.is_final and s.state not in (select m.from_state from moves m where m.to_state <> m.from_state), 'dead_end',
         'no transition or deadline leads out of this state, and it is not final: give it "type": "final", or an exit')
     ) v (applies, code, message)
     where v.applies;

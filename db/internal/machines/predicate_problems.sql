@@ -9,104 +9,96 @@ declare
   v_problem text;
 begin
   if length(p_predicate) > 4096 then
-    return query select 'error', 'bad_predicate', format('the predicate has %s characters, the limit is 4096', length(p_predicate));
-    return;
+    v_problem := format('the predicate has %s characters, the limit is 4096', length(p_predicate));
+  else
+    begin
+      v_path := p_predicate::jsonpath;
+      v_text := v_path::text;
+    exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded then
+      v_problem := format('the predicate is not valid jsonpath: %s', sqlerrm);
+    end;
   end if;
-  begin
-    v_path := p_predicate::jsonpath;
-    v_text := v_path::text;
-  exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded then
-    v_problem := sqlerrm;
-  end;
-  if v_problem is not null or length(v_text) > 32768 then
-    return query select 'error', 'bad_predicate',
-      format('the predicate is not valid jsonpath: %s', coalesce(v_problem, 'written out it has more than 32768 characters'));
+  if length(v_text) > 32768 then
+    v_problem := format('the predicate, with its numbers and keys written out, has %s characters, the limit is 32768', length(v_text));
+  end if;
+  if v_problem is not null then
+    return query select 'error', 'bad_predicate', v_problem;
     return;
   end if;
   -- With empty string literals, a word outside quotes is part of the language.
-  v_text := regexp_replace(v_text, '"(?:[^"\\]|\\.)*"', '""', 'g');
   return query
-    select 'error', 'bad_predicate', e.message
-    from fsm_internal.predicate_errors(v_text) e
-    union all
-    select 'error', 'bad_predicate', r.message
-    from fsm_internal.predicate_regex_errors(v_path) r
-    union all
-    select 'error', 'bad_predicate', 'the predicate would mean something else after a dump and restore: PostgreSQL forgets the parentheses around arithmetic '
-      'that is followed by a method, an accessor or a filter; instead of ($.a - $.b).abs() > 1 write $.a - $.b > 1 || $.b - $.a > 1'
-    where not fsm_internal.predicate_survives_dump(v_path)
-    union all
-    select 'warning', w.code, w.message
-    from fsm_internal.predicate_warnings(v_text) w;
+    select f.* from fsm_internal.predicate_findings_of(regexp_replace(v_text, '"(?:[^"\\]|\\.)*"', '""', 'g')) f;
+  if strpos(v_text, 'like_regex') > 0 then
+    return query select 'error', 'bad_predicate', r.message from fsm_internal.predicate_regex_errors(v_text) r;
+  end if;
+  if not fsm_internal.predicate_survives_dump(v_path) then
+    return query select 'error', 'bad_predicate', 'the predicate would mean something else after a dump and restore: PostgreSQL forgets '
+      'the parentheses around arithmetic that is followed by a method, an accessor or a filter; instead of ($.a - $.b).abs() > 1 write '
+      '$.a - $.b > 1 || $.b - $.a > 1';
+  end if;
 end
 $$;
 comment on function fsm_internal.predicate_problems(text) is
   'What is wrong with a guard or invariant. Without a row of severity error it is valid jsonpath, and jsonb_path_match(context, predicate, ''{}'', true) raises for no context of at most 100 levels and numbers of at most 1,000 digits.';
 
-create function fsm_internal.predicate_errors(p_text text)
-returns table (message text)
+create function fsm_internal.predicate_findings_of(p_text text)
+returns table (severity text, code text, message text)
 language plpgsql
 immutable
 as $$
 declare
+  v_lax boolean := not starts_with(p_text, 'strict ');
   v_shape record;
+  v_sides record;
 begin
   select * into v_shape from fsm_internal.predicate_shape(p_text);
+  if v_shape.steps > 1000 then
+    return query select 'error', 'bad_predicate', format('the predicate has %s accessors, brackets and operators, the limit is 1000', v_shape.steps);
+    return;
+  end if;
+  select * into v_sides from fsm_internal.predicate_comparisons(p_text);
   return query
-    select v.message
+    select v.severity, v.code, v.message
     from (values
-      (p_text ~ '\$""', 'variables are not supported: a predicate sees the context only, as $'),
-      (p_text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\(',
+      (p_text ~ '\$""', 'error', 'bad_predicate', 'variables are not supported: a predicate sees the context only, as $'),
+      (p_text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\(', 'error', 'bad_predicate',
         'date and time methods are not supported, because they depend on settings and can raise: keep ISO 8601 texts, which compare in order'),
-      (p_text ~ '\.\*\*', '.** is not supported, because it walks through the whole context: name the path'),
-      (p_text ~ '[0-9]{255}' and (select max(length(n.digits[1])) from regexp_matches(p_text, '([0-9]+)', 'g') n (digits)) > 1000,
-        'a number has more than 1000 digits'),
-      (exists (
-        select from regexp_matches(p_text, '\.decimal\(([-+0-9]+)(?:,([-+0-9]+))?\)', 'g') d (part)
-        where d.part[1]::numeric not between 1 and 1000 or coalesce(d.part[2], '0')::numeric not between -1000 and 1000),
-        '.decimal(precision, scale) needs a precision from 1 to 1000 and a scale from -1000 to 1000, else it raises'),
-      (v_shape.steps > 1000, format('the predicate has %s accessors, brackets and operators, the limit is 1000', v_shape.steps)),
-      (v_shape.factors > 50, format('the predicate has %s multiplications and divisions, the limit is 50', v_shape.factors)),
-      (v_shape.copies > 2,
+      (p_text ~ '\.\*\*', 'error', 'bad_predicate', '.** is not supported, because it walks through the whole context: name the path'),
+      (v_shape.digits > 1000, 'error', 'bad_predicate', 'a number has more than 1000 digits'),
+      (v_shape.factors > 50, 'error', 'bad_predicate', format('the predicate has %s multiplications and divisions, the limit is 50', v_shape.factors)),
+      (v_shape.copies > 2, 'error', 'bad_predicate',
         'a predicate may hold two of these at most, because each multiplies the values at hand: a comma in a subscript, .keyvalue()'),
-      (v_shape.steps <= 1000 and (select c.many_by_many from fsm_internal.predicate_comparisons(p_text) c),
-        'a comparison with many values on both sides takes their product in steps and cannot be cancelled: write exists($.a[*] ? (@ == $.b[*])) instead of $.a[*] == $.b[*]')
-    ) v (applies, message)
+      (fsm_internal.predicate_has_bad_decimal(p_text), 'error', 'bad_predicate',
+        '.decimal(precision, scale) needs a precision from 1 to 1000 and a scale from -1000 to 1000, else it raises'),
+      (v_sides.many_by_many, 'error', 'bad_predicate', 'a comparison with many values on both sides takes their product in steps and cannot be cancelled: '
+        'write exists($.a[*] ? (@ == $.b[*])) instead of $.a[*] == $.b[*]'),
+      (v_lax and p_text ~ '!\(', 'warning', 'negation_in_lax_mode',
+        'in lax mode "!" also holds where data is missing: start the predicate with strict, or use the opposite comparison'),
+      (v_sides.wildcard_in_filter, 'warning', 'wildcard_in_filter',
+        'a wildcard inside a filter is evaluated anew for every item that is filtered, which is slow for long arrays'),
+      (v_lax and v_sides.path_by_path and not v_sides.many_by_many, 'warning', 'path_by_path',
+        'in lax mode two paths that both lead to arrays are compared element by element, which is slow and cannot be cancelled: start the predicate with strict')
+    ) v (applies, severity, code, message)
     where v.applies;
 end
 $$;
-comment on function fsm_internal.predicate_errors(text) is
-  'Why valid jsonpath is refused, by its canonical text with empty string literals: what can raise although it is evaluated silently, and what can run or grow without bound.';
+comment on function fsm_internal.predicate_findings_of(text) is
+  'Why valid jsonpath is refused or warned of, by its canonical text with empty string literals: what can raise although it is evaluated silently, what can run or grow without bound, and what is often not meant.';
 
-create function fsm_internal.predicate_warnings(p_text text)
-returns table (code text, message text)
+create function fsm_internal.predicate_has_bad_decimal(p_text text)
+returns boolean
 language plpgsql
 immutable
 as $$
-declare
-  v_lax boolean := p_text !~ '^strict ';
-  v_comparisons record;
 begin
-  if (select s.steps > 1000 from fsm_internal.predicate_shape(p_text) s) then
-    return;  -- refused; not worth reading further
-  end if;
-  select * into v_comparisons from fsm_internal.predicate_comparisons(p_text);
-  return query
-    select v.code, v.message
-    from (values
-      (v_lax and p_text ~ '!\(', 'negation_in_lax_mode',
-        'in lax mode "!" also holds where data is missing: start the predicate with strict, or use the opposite comparison'),
-      (v_comparisons.wildcard_in_filter, 'wildcard_in_filter',
-        'a wildcard inside a filter is evaluated anew for every item that is filtered, which is slow for long arrays'),
-      (v_lax and v_comparisons.path_by_path and not v_comparisons.many_by_many, 'path_by_path',
-        'in lax mode two paths that both lead to arrays are compared element by element, which is slow and cannot be cancelled: start the predicate with strict')
-    ) v (applies, code, message)
-    where v.applies;
+  return exists (
+    select from regexp_matches(p_text, '\.decimal\(([-+0-9]+)(?:,([-+0-9]+))?\)', 'g') d (part)
+    where d.part[1]::numeric not between 1 and 1000 or coalesce(d.part[2], '0')::numeric not between -1000 and 1000);
 end
 $$;
-comment on function fsm_internal.predicate_warnings(text) is 'What is allowed in a predicate and often not meant, by its canonical text with empty string literals.';
+comment on function fsm_internal.predicate_has_bad_decimal(text) is 'Whether a predicate has .decimal() with arguments for which it raises (PostgreSQL 17).';
 
-create function fsm_internal.predicate_regex_errors(p_path jsonpath)
+create function fsm_internal.predicate_regex_errors(p_text text)
 returns table (message text)
 language plpgsql
 stable
@@ -115,12 +107,12 @@ begin
   return query
     select format('the regular expression %s is refused: %s', t.part[2], p.problem)
     -- Reads string after string, so that a text that looks like the operator is passed over with the string it stands in.
-    from regexp_matches(p_path::text, '( like_regex )?("(?:[^"\\]|\\.)*")(?: flag ("[a-z]*"))?', 'g') t (part)
+    from regexp_matches(p_text, '( like_regex )?("(?:[^"\\]|\\.)*")(?: flag ("[a-z]*"))?', 'g') t (part)
     cross join lateral (select fsm_internal.schema_pattern_problem(t.part[2]::jsonb #>> '{}')) p (problem)
     where t.part[1] is not null and coalesce(t.part[3], '') !~ 'q' and p.problem is not null;
 end
 $$;
-comment on function fsm_internal.predicate_regex_errors(jsonpath) is
+comment on function fsm_internal.predicate_regex_errors(text) is
   'Which patterns of like_regex are refused: back-references (they raise and run without bound) and what is too large. With flag q a pattern is plain text.';
 
 create function fsm_internal.predicate_survives_dump(p_path jsonpath)

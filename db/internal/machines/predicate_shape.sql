@@ -1,16 +1,17 @@
 create function fsm_internal.predicate_shape(p_text text)
-returns table (steps bigint, factors bigint, copies bigint)
+returns table (steps bigint, factors bigint, copies bigint, digits integer)
 language sql
 immutable
 begin atomic
-  select count(*),
+  select count(*) filter (where t.part[1] !~ '^[0-9]'),
     count(*) filter (where t.part[1] in (' * ', ' / ')),
-    count(*) filter (where t.part[1] in (',', '.keyvalue()'))
+    count(*) filter (where t.part[1] in (',', '.keyvalue()')),
+    coalesce(max(length(t.part[1])) filter (where t.part[1] ~ '^[0-9]'), 0)
   from regexp_matches(regexp_replace(p_text, '\.decimal\([^()]*\)', '.decimal()', 'g'),
-    '(\.keyvalue\(\)|\.""|\.[a-z]|[$@]|[(\[]| [-+*/%] |[-+,]|&&|\|\||[=!<>]=|<|>| (?:starts|like_regex|is) )', 'g') t (part);
+    '(\.keyvalue\(\)|\.""|\.[a-z]|[$@]|[(\[]| [-+*/%] |[-+,]|&&|\|\||[=!<>]=|<|>| (?:starts|like_regex|is) |[0-9]+)', 'g') t (part);
 end;
 comment on function fsm_internal.predicate_shape(text) is
-  'How large a predicate is, by its canonical text with empty string literals. steps: accessors, brackets and operators; factors: multiplications and divisions; copies: what can multiply the values at hand (commas in subscripts, keyvalue()).';
+  'How large a predicate is, by its canonical text with empty string literals. steps: accessors, brackets and operators; factors: multiplications and divisions; copies: what can multiply the values at hand (commas in subscripts, keyvalue()); digits: of the longest number, on one side of its point.';
 
 create function fsm_internal.predicate_comparisons(p_text text)
 returns table (many_by_many boolean, path_by_path boolean, wildcard_in_filter boolean)

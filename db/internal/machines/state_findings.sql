@@ -15,10 +15,12 @@ begin
     where v.applies;
   return query
     select k.* from fsm_internal.definition_states(p_definition) s
-    cross join lateral (
-      select b.* from fsm_internal.key_findings('state', s.body, s.path) b
-      union all
-      select m.* from fsm_internal.key_findings('meta of a state', s.body -> 'meta', s.path || '.meta') m) k;
+    cross join lateral fsm_internal.key_findings('state', s.body, s.path) k
+    where s.body - fsm_internal.definition_keys('state') <> '{}'
+    union all
+    select k.* from fsm_internal.definition_states(p_definition) s
+    cross join lateral fsm_internal.key_findings('meta of a state', s.body -> 'meta', s.path || '.meta') k
+    where s.body ? 'meta';
   return query
     select 'error', 'wrong_type', format('%s.%s', s.path, k.key), format('"%s" must be a JSON object, not %s', k.key, jsonb_typeof(s.body -> k.key))
     from fsm_internal.definition_states(p_definition) s

@@ -75,11 +75,10 @@ as $$
 begin
   insert into fsm_internal.machine_moves (machine, machine_version, from_state, to_state, events, candidates, hits, guards,
     loop_limit, loop_window, loop_action, divert_to, same_rule, target)
-  with candidates as materialized (
-    select c.* from fsm_internal.machine_candidates c where c.machine = p_machine and c.machine_version = p_machine_version
-  ), hits as (
+  with hits as (
     -- Per pair and event: up to where its candidates matter.
-    select c.from_state, c.to_state, c.event, max(c.candidate) as last from candidates c group by c.from_state, c.to_state, c.event
+    select c.from_state, c.to_state, c.event, max(c.candidate) as last from fsm_internal.machine_candidates c
+    where c.machine = p_machine and c.machine_version = p_machine_version group by c.from_state, c.to_state, c.event
     union all
     -- A pure update of the context: a pair that no candidate decides.
     select s.state, s.state, null, null from fsm_internal.machine_states s
@@ -87,7 +86,8 @@ begin
   ), tried as (
     select h.from_state, h.to_state, c.event, c.candidate, c.to_state = h.to_state as hit, c.guard, c.reenter,
       c.loop_limit, c.loop_window, c.loop_action, c.divert_to
-    from hits h left join candidates c on c.from_state = h.from_state and c.event = h.event and c.candidate <= h.last
+    from hits h left join fsm_internal.machine_candidates c on c.machine = p_machine and c.machine_version = p_machine_version
+      and c.from_state = h.from_state and c.event = h.event and c.candidate <= h.last
   ), pairs as (
     select t.from_state, t.to_state,
       array_agg(t.event order by t.event collate "C", t.candidate) filter (where t.event is not null) as events,

@@ -36,7 +36,7 @@ begin
   elsif (select max(n.depth) from fsm_internal.schema_nodes(v_resolved, '$') n) > 64 then
     return query select 'schema_too_deep', '$', 'with its references written out it nests deeper than 64 levels';
   else
-    v_bytes := octet_length(fsm_internal.schema_violation(v_resolved));
+    v_bytes := greatest(octet_length(fsm_internal.schema_violation(v_resolved)), octet_length(fsm_internal.schema_rest(v_resolved)::text));
     if v_bytes > 65536 then
       return query select 'schema_too_large', '$', format('compiled to jsonpath it has %s bytes; the limit is 65536', v_bytes);
     end if;

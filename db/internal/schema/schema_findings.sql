@@ -12,9 +12,13 @@ begin
     return query select 'type', '$', 'there is no value';
     return;
   end if;
-  -- What has no $defs has no $ref to be resolved; so it is with every schema_rest.
+  -- What has no $defs has no $ref to be resolved.
   if p_schema ? '$defs' then
     v_schema := fsm_internal.schema_resolve(fsm_internal.schema_definitions(p_schema), p_schema);
+  end if;
+  if jsonb_typeof(p_schema) = 'array' then
+    return query select 'schema', '$', 'the rest of the schema does not hold' where not fsm_internal.schema_rest_holds(p_schema, p_value);
+    return;
   end if;
   return query
     select f ->> 0, f ->> 1, f ->> 2
@@ -22,4 +26,4 @@ begin
 end
 $$;
 comment on function fsm_internal.schema_findings(jsonb, jsonb, int) is
-  'Why a value violates a context_schema that has no schema_problems, or a schema_rest: the keyword that fails, the jsonpath of the value (of a missing key: its place), and a sentence. No rows: valid. p_limit null: all.';
+  'Why a value violates a context_schema that has no schema_problems: the keyword that fails, the jsonpath of the value (of a missing key: its place), and a sentence. No rows: valid. p_limit null: all. For a schema_rest there is one row, without details, unless schema_rest_holds.';

@@ -4,38 +4,33 @@ language plpgsql
 immutable
 as $$
 declare
-  v_limit int := fsm_internal.schema_length_limit();
-  v_rest jsonb := jsonb '{}';
+  v_rest jsonb := jsonb '[]';
   v_part jsonb;
 begin
-  if p_schema is null then
-    return null;
-  end if;
-  if (p_schema -> 'minLength')::numeric > v_limit then
-    v_rest := jsonb_build_object('minLength', p_schema -> 'minLength');
-  end if;
-  if (p_schema -> 'maxLength')::numeric > v_limit then
-    v_rest := v_rest || jsonb_build_object('maxLength', p_schema -> 'maxLength');
-  end if;
-  select jsonb_build_object('properties', jsonb_object_agg(p.key, p.rest)) into v_part
-  from (select q.key, fsm_internal.schema_rest(q.value) as rest from jsonb_each(p_schema -> 'properties') q) p
-  where p.rest is not null
-  having count(*) > 0;
-  v_rest := v_rest || coalesce(v_part, '{}');
-  v_part := fsm_internal.schema_rest(p_schema -> 'items');
+  select jsonb_object_agg(k.key, p_schema -> k.key) into v_part
+  from unnest(array['minLength', 'maxLength']) k (key)
+  where (p_schema -> k.key)::numeric > fsm_internal.schema_length_limit();
   if v_part is not null then
-    v_rest := v_rest || jsonb_build_object('items', v_part);
+    v_rest := v_rest || jsonb_build_array(v_part || jsonb_build_object('path', '?(@.type()=="string")'));
   end if;
-  v_part := fsm_internal.schema_rest(p_schema -> '$ref');
-  if v_part is not null then
-    v_rest := v_rest || jsonb_build_object('$ref', v_part);
+  for v_part in
+    select fsm_internal.schema_rest_below('?(exists(@.' || to_jsonb(p.key)::text || ')).' || to_jsonb(p.key)::text, fsm_internal.schema_rest(p.value))
+    from jsonb_each(p_schema -> 'properties') p
+    order by p.key collate "C"
+  loop
+    v_rest := v_rest || v_part;
+  end loop;
+  if p_schema ? 'items' then
+    v_rest := v_rest || fsm_internal.schema_rest_below('?(@.type()=="array")[*]', fsm_internal.schema_rest(p_schema -> 'items'));
   end if;
-  -- Whether one alternative holds is decided as a whole.
-  if exists (select from jsonb_array_elements(p_schema -> 'anyOf') a where fsm_internal.schema_rest(a.value) is not null) then
-    v_rest := v_rest || jsonb_build_object('anyOf', p_schema -> 'anyOf');
+  if p_schema ? '$ref' then
+    v_rest := v_rest || fsm_internal.schema_rest(p_schema -> '$ref');
   end if;
-  return nullif(v_rest, '{}');
+  if p_schema ? 'anyOf' then
+    v_rest := v_rest || fsm_internal.schema_rest_of_alternatives(p_schema -> 'anyOf');
+  end if;
+  return v_rest;
 end
 $$;
 comment on function fsm_internal.schema_rest(jsonb) is
-  'What of a resolved schema schema_violation leaves out, as a schema again: lengths beyond schema_length_limit. Null if nothing.';
+  'What of a resolved schema schema_violation leaves out, lengths beyond schema_length_limit: a list of objects with "path", which leads in strict jsonpath from the value to the values concerned, and minLength, maxLength or anyOf, which each of these must satisfy.';

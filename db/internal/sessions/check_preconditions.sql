@@ -1,6 +1,6 @@
 create function fsm_internal.check_preconditions(
   p_session fsm_internal.locked_session, p_is_final boolean, p_expected_version bigint, p_turn bigint)
-returns boolean
+returns void
 language plpgsql
 volatile
 as $$
@@ -19,8 +19,7 @@ begin
       jsonb_build_object('session_id', p_session.session_id, 'state', p_session.state, 'version', p_session.version),
       'A finished session takes no more saves or events. Start a new session, or roll this one back to an open state.');
   end if;
-  return true;
 end
 $$;
 comment on function fsm_internal.check_preconditions(fsm_internal.locked_session, boolean, bigint, bigint) is
-  'What holds for every write once the session is read; true. SM051 turn token, SM030 version (p_expected_version null: any), SM012 final state, in this order.';
+  'What holds for every write once the session is read: SM051 turn token, SM030 version (p_expected_version null: any), SM012 final state, in this order.';

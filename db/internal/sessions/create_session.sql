@@ -5,13 +5,13 @@ language plpgsql
 volatile
 as $$
 declare
-  v_locked boolean;
   v_existing record;
   v_initial fsm_internal.machine_states;
   v_at timestamptz;
   v_write fsm_internal.pending_write;
 begin
-  v_locked := fsm_internal.make_durable() and fsm_internal.lock_session(p_session_id);
+  perform fsm_internal.make_durable();
+  perform fsm_internal.lock_session(p_session_id);
   select s.machine, s.state, s.version, h.version as replayed_version into v_existing
   from fsm_internal.sessions s
   left join fsm_internal.history h on h.session_id = s.session_id and h.request_id = p_request_id
@@ -24,7 +24,7 @@ begin
   end if;
   v_initial := fsm_internal.initial_state(p_machine, p_machine_version);
   p_context := fsm_internal.bare_context(p_session_id, v_initial.state, p_context, v_initial.max_context_bytes);
-  v_locked := fsm_internal.check_limits(p_session_id, v_initial.state, p_context);
+  perform fsm_internal.check_limits(p_session_id, v_initial.state, p_context);
   if not fsm_internal.admits(p_context, v_initial.schema_check, v_initial.schema_rest, v_initial.invariants) then
     perform fsm_internal.refuse_findings(p_session_id, v_initial.state, (
       select jsonb_agg(jsonb_build_object('code', f.code, 'path', f.path, 'message', f.message))

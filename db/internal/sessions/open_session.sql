@@ -6,12 +6,11 @@ volatile
 as $$
 declare
   v_terms fsm_internal.admission := fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_session.state);
-  v_checked boolean;
 begin
   if v_terms.is_final is null then
     perform fsm_internal.refuse_unknown_state(p_session.session_id, p_session.machine, p_session.machine_version, p_session.state);
   end if;
-  v_checked := fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
+  perform fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
   return v_terms;
 end
 $$;

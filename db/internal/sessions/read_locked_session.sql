@@ -4,10 +4,10 @@ language plpgsql
 volatile
 as $$
 declare
-  v_locked boolean;
   v_session fsm_internal.locked_session;
 begin
-  v_locked := fsm_internal.make_durable() and fsm_internal.lock_session(p_session_id);
+  perform fsm_internal.make_durable();
+  perform fsm_internal.lock_session(p_session_id);
   select s.session_id, s.machine, s.machine_version, s.state, s.version, fsm_internal.read_context(s.session_id, s.context),
     s.entered_at, s.created_at, s.updated_at
   into v_session

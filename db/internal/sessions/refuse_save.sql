@@ -5,7 +5,6 @@ language plpgsql
 volatile
 as $$
 declare
-  v_checked boolean;
   v_terms record;
 begin
   if p_session.machine is null then
@@ -17,9 +16,9 @@ begin
   if v_terms.is_final is null then
     perform fsm_internal.refuse_unknown_state(p_session.session_id, p_session.machine, p_session.machine_version, p_session.state);
   end if;
-  v_checked := fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
+  perform fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
   p_context := fsm_internal.bare_context(p_session.session_id, p_to_state, p_context, v_terms.max_context_bytes);
-  v_checked := fsm_internal.check_limits(p_session.session_id, p_to_state, p_context);
+  perform fsm_internal.check_limits(p_session.session_id, p_to_state, p_context);
   perform fsm_internal.refuse_move(p_session, p_to_state, p_event, p_context);
 end
 $$;

@@ -6,7 +6,6 @@ language plpgsql
 volatile
 as $$
 declare
-  v_locked boolean;
   v_found record;
   v_session fsm_internal.locked_session;
   v_change fsm_internal.context_change;
@@ -15,7 +14,10 @@ declare
   v_target fsm_internal.admission;
   v_reenter boolean := false;
 begin
-  v_locked := fsm_internal.make_durable() and fsm_internal.lock_session(p_session_id);
+  -- In an expression, because PERFORM runs a query of its own. Both are always true.
+  if not (fsm_internal.make_durable() and fsm_internal.lock_session(p_session_id)) then
+    return null;
+  end if;
   -- All that a save needs in one statement: the session, its move, and the target's terms.
   select s.machine, s.machine_version, s.state, s.version, s.entered_at, s.created_at, s.updated_at,
     fsm_internal.read_context(s.session_id, s.context) as context, h.version as replayed_version,

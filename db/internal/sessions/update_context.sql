@@ -11,7 +11,6 @@ declare
   v_terms fsm_internal.admission;
   v_context jsonb;
   v_change fsm_internal.context_change;
-  v_checked boolean;
 begin
   v_session := fsm_internal.read_locked_session(p_session_id);
   v_replayed := fsm_internal.replayed_version(p_session_id, p_request_id);
@@ -24,7 +23,7 @@ begin
     perform fsm_internal.check_agreement(p_session_id, v_session.state, jsonb_strip_nulls(p_patch));
   end if;
   v_change := fsm_internal.context_change(v_session.context, v_context);
-  v_checked := fsm_internal.check_limits(p_session_id, v_session.state, v_change.delta);
+  perform fsm_internal.check_limits(p_session_id, v_session.state, v_change.delta);
   return fsm_internal.settle_write(v_session,
     ('update', v_session.state, null, v_context, v_change.undo, false, p_request_id, p_actor, p_note)::fsm_internal.pending_write,
     null, v_terms);

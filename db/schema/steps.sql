@@ -69,3 +69,9 @@ create type fsm_internal.context_change as (
   undo jsonb
 );
 comment on type fsm_internal.context_change is 'From one context to the next: the new values of the keys that differ, and the undo record (null: none differ).';
+
+create type fsm_internal.sent_event as (
+  result fsm_internal.save_result,
+  context jsonb
+);
+comment on type fsm_internal.sent_event is 'What an event answers: the save_result and the context as saved.';
