@@ -2,12 +2,12 @@
 -- always whole, the past is rebuilt backwards, and the oldest end can be cut off.
 create table fsm_internal.history (
   session_id text not null,
-  version fsm_internal.version_number not null,
+  version bigint not null,
   kind fsm_internal.history_kind not null,
   machine_version integer not null,
-  from_state fsm_internal.state_name,
-  to_state fsm_internal.state_name not null,
-  event fsm_internal.event_name,
+  from_state text,
+  to_state text not null,
+  event text,
   actor text,
   db_user text not null,
   note jsonb,
@@ -28,5 +28,5 @@ comment on column fsm_internal.history.chain_hash is
 -- A request id is applied at most once while its history is kept.
 create unique index history_request_once on fsm_internal.history (session_id, request_id) where request_id is not null;
 -- Loop detection reads the last passages of one transition and no more, however long the history is.
-create index history_passages on fsm_internal.history (session_id, from_state, to_state, version) include (at)
+create index history_passages on fsm_internal.history (session_id, from_state, to_state, version)
   where kind in ('transition', 'deadline');

@@ -1,11 +1,12 @@
 -- The hot row. The state stands here and nowhere else. No index but the primary key: every other column changes at a
--- transition, and an index on one of them would end HOT updates. Half a page is left free for the next row version.
+-- transition, and an index on one of them would end HOT updates. Half a page is left free for the next row version, and
+-- a context that fits into the other half stays there uncompressed.
 create table fsm_internal.sessions (
   session_id text not null,
   machine text not null,
   machine_version integer not null,
-  state fsm_internal.state_name not null,
-  version fsm_internal.version_number not null,
+  state text not null,
+  version bigint not null,
   context fsm_internal.context_object not null,
   entered_at timestamptz not null,
   created_at timestamptz not null,
@@ -13,7 +14,7 @@ create table fsm_internal.sessions (
   constraint sessions_pkey primary key (session_id),
   constraint sessions_machine_version_fkey foreign key (machine, machine_version)
     references fsm_internal.machine_versions (machine, machine_version)
-) with (fillfactor = 50);
+) with (fillfactor = 50, toast_tuple_target = 4080);
 comment on table fsm_internal.sessions is 'One row per session: its present state, version and context.';
 comment on column fsm_internal.sessions.state is
   'A state of (machine, machine_version). Decided by the functions, not by a foreign key: the key would lock the same definition row in every transition of every session.';

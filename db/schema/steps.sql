@@ -65,10 +65,10 @@ create type fsm_internal.save_result as (
 comment on type fsm_internal.save_result is 'What a write answers; the API functions return its fields as columns.';
 
 create type fsm_internal.context_change as (
-  delta jsonb,
+  keys text[],
   undo jsonb
 );
-comment on type fsm_internal.context_change is 'From one context to the next: the new values of the keys that differ, and the undo record (null: none differ).';
+comment on type fsm_internal.context_change is 'From one context to the next: the keys that differ, and the undo record (null: none does).';
 
 create type fsm_internal.sent_event as (
   result fsm_internal.save_result,

@@ -18,7 +18,7 @@ begin
     perform fsm_internal.refuse_unknown_session(p_session_id);
   end if;
   return query
-    select h.version::bigint, h.kind::text, h.from_state::text, h.to_state::text, h.event::text, h.actor, h.db_user, h.note, h.loop_detected, h.at
+    select h.version, h.kind::text, h.from_state, h.to_state, h.event, h.actor, h.db_user, h.note, h.loop_detected, h.at
     from fsm_internal.history h
     where h.session_id = p_session_id and h.version < coalesce(p_before_version, 9223372036854775807)
     order by h.version desc

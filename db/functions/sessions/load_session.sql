@@ -11,7 +11,7 @@ as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   return query
-    select r.session_id, r.machine, r.machine_version, r.state::text, r.version::bigint,
+    select r.session_id, r.machine, r.machine_version, r.state, r.version,
       case when r.version = p_known_version and r.updated_at = p_known_updated_at then null
         else fsm_internal.read_context(r.session_id, r.context) end,
       t.context_version,

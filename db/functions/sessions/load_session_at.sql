@@ -11,7 +11,7 @@ begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   perform fsm_internal.check_not_null('p_version', p_version);
   return query
-    select r.session_id, r.machine, h.machine_version, h.to_state::text, h.version::bigint, fsm_internal.context_at(r.session_id, h.version),
+    select r.session_id, r.machine, h.machine_version, h.to_state, h.version, fsm_internal.context_at(r.session_id, h.version),
       t.context_version,
       coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, h.machine_version, h.to_state)),
       h.entered_at, r.created_at, h.at

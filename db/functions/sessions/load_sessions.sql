@@ -11,7 +11,7 @@ begin
   perform fsm_internal.check_not_null('p_session_ids', p_session_ids);
   perform fsm_internal.check_at_most('p_session_ids', cardinality(p_session_ids), 1000, 'items');
   return query
-    select r.session_id, r.machine, r.machine_version, r.state::text, r.version::bigint, fsm_internal.read_context(r.session_id, r.context),
+    select r.session_id, r.machine, r.machine_version, r.state, r.version, fsm_internal.read_context(r.session_id, r.context),
       t.context_version,
       coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, r.machine_version, r.state)),
       r.entered_at, r.created_at, r.updated_at

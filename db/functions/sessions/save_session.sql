@@ -23,7 +23,11 @@ begin
   end if;
   r := fsm_internal.save_session(
     p_session_id, p_state, p_context, p_expected_version, p_event, p_request_id, p_turn, p_actor, p_note);
-  return query select r.*;
+  session_id := r.session_id; machine := r.machine; machine_version := r.machine_version; version := r.version;
+  state := r.state; previous_state := r.previous_state; changed_state := r.changed_state; loop_detected := r.loop_detected;
+  replayed := r.replayed; is_final := r.is_final; context_version := r.context_version; entered_at := r.entered_at;
+  created_at := r.created_at; saved_at := r.saved_at;
+  return next;
 end
 $$;
 comment on function fsm.save_session(text, text, jsonb, bigint, text, uuid, bigint, text, jsonb) is

@@ -1,4 +1,4 @@
-create function fsm_internal.admits(p_context jsonb, p_schema_check jsonpath, p_schema_rest jsonb, p_invariants jsonpath[])
+create function fsm_internal.admits_the_rest(p_context jsonb, p_schema_rest jsonb, p_invariants jsonpath[])
 returns boolean
 language plpgsql
 stable
@@ -6,20 +6,26 @@ as $$
 declare
   v_invariant jsonpath;
 begin
-  if p_schema_check is not null and jsonb_path_match(p_context, p_schema_check, '{}', true) is not true then
-    return false;
-  end if;
   foreach v_invariant in array p_invariants loop
     if jsonb_path_match(p_context, v_invariant, '{}', true) is not true then
       return false;
     end if;
   end loop;
-  if p_schema_rest is not null then
-    return not exists (select from fsm_internal.schema_findings(p_schema_rest, p_context, 1));
-  end if;
-  return true;
+  return p_schema_rest is null or not exists (select from fsm_internal.schema_findings(p_schema_rest, p_context, 1));
 end
 $$;
+comment on function fsm_internal.admits_the_rest(jsonb, jsonb, jsonpath[]) is
+  'What fsm_internal.admits leaves over: keywords of the schema that jsonpath cannot express, and any number of invariants.';
+
+-- Inlined into the save: most machines have no more than one schema and one invariant a state.
+create function fsm_internal.admits(p_context jsonb, p_schema_check jsonpath, p_schema_rest jsonb, p_invariants jsonpath[])
+returns boolean
+language sql
+stable
+return (p_schema_check is null or jsonb_path_match(p_context, p_schema_check, '{}', true) is true)
+  and (p_invariants[1] is null or jsonb_path_match(p_context, p_invariants[1], '{}', true) is true)
+  and ((p_schema_rest is null and p_invariants[2] is null)
+    or fsm_internal.admits_the_rest(p_context, p_schema_rest, p_invariants));
 comment on function fsm_internal.admits(jsonb, jsonpath, jsonb, jsonpath[]) is
   'True exactly when the context satisfies the schema and every invariant; null and errors of a predicate do not.';
 

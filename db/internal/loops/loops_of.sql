@@ -9,7 +9,7 @@ begin
   return query
     with pairs as (
       select distinct on (h.from_state, h.to_state)
-        h.from_state::text as from_state, h.to_state::text as to_state, h.event, h.machine_version
+        h.from_state, h.to_state, h.event, h.machine_version
       from fsm_internal.history h
       where h.session_id = p_session_id and h.kind in ('transition', 'deadline')
       order by h.from_state, h.to_state, h.version desc

@@ -44,7 +44,7 @@ begin
     with candidates as (
       select c.path, c.candidate,
         min(c.candidate) filter (where not c.body ? 'guard') over (partition by c.state, c.event) as unguarded,
-        min(c.candidate) over (partition by c.state, c.event, c.body -> 'guard') as same_guard
+        case when c.body ? 'guard' then min(c.candidate) over (partition by c.state, c.event, c.body -> 'guard') end as same_guard
       from fsm_internal.definition_candidates(p_definition) c
     )
     select 'warning', 'shadowed_candidate', c.path,

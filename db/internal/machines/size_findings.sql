@@ -14,7 +14,12 @@ begin
   return query
     select 'error', 'too_many_candidates', e.path, format('the event has %s candidates, the limit is 100', jsonb_array_length(e.body))
     from fsm_internal.definition_events(p_definition) e
-    where case when jsonb_typeof(e.body) = 'array' then jsonb_array_length(e.body) else 0 end > 100;
+    where case when jsonb_typeof(e.body) = 'array' then jsonb_array_length(e.body) else 0 end > 100
+    union all
+    select 'error', 'too_many_invariants', s.path || '.meta.invariant',
+      format('the state has %s invariants, the limit is 100', jsonb_array_length(s.body #> '{meta,invariant}'))
+    from fsm_internal.definition_states(p_definition) s
+    where case when jsonb_typeof(s.body #> '{meta,invariant}') = 'array' then jsonb_array_length(s.body #> '{meta,invariant}') else 0 end > 100;
   if found then
     return;
   end if;
@@ -29,7 +34,7 @@ begin
 end
 $$;
 comment on function fsm_internal.size_findings(jsonb) is
-  'Errors of a definition whose compiled form would be too large: more than 1,000 states, 100 candidates of one event, 20,000 candidates or 128 MiB in all. What comes after may then take the rest for granted.';
+  'Errors of a definition whose compiled form would be too large: more than 1,000 states, 100 candidates of one event, 100 invariants of a state, 20,000 candidates or 128 MiB in all. What comes after may then take the rest for granted.';
 
 create function fsm_internal.definition_weight(p_definition jsonb)
 returns table (candidates bigint, bytes bigint)

@@ -75,19 +75,26 @@ as $$
 begin
   insert into fsm_internal.machine_moves (machine, machine_version, from_state, to_state, events, candidates, hits, guards,
     loop_limit, loop_window, loop_action, divert_to, same_rule, target)
-  with hits as (
-    -- Per pair and event: up to where its candidates matter.
-    select c.from_state, c.to_state, c.event, max(c.candidate) as last from fsm_internal.machine_candidates c
-    where c.machine = p_machine and c.machine_version = p_machine_version group by c.from_state, c.to_state, c.event
+  with lists as (
+    select c.from_state, c.event, array_agg(c.candidate order by c.candidate) as candidates, array_agg(c.to_state order by c.candidate) as targets,
+      array_agg(c.guard order by c.candidate) as guards, array_agg(c.reenter order by c.candidate) as reenters,
+      array_agg(c.loop_limit order by c.candidate) as limits, array_agg(c.loop_window order by c.candidate) as windows,
+      array_agg(c.loop_action order by c.candidate) as actions, array_agg(c.divert_to order by c.candidate) as diverts
+    from fsm_internal.machine_candidates c
+    where c.machine = p_machine and c.machine_version = p_machine_version group by c.from_state, c.event
+  ), tried as (
+    -- Per target of a list, the list up to the last candidate that leads there.
+    select l.from_state, t.to_state, l.event, u.candidate, u.target = t.to_state as hit, u.guard, u.reenter,
+      u.loop_limit, u.loop_window, u.loop_action, u.divert_to
+    from lists l
+    cross join lateral (select n.target, max(n.nth) from unnest(l.targets) with ordinality n (target, nth) group by n.target) t (to_state, last)
+    cross join lateral unnest(l.candidates, l.targets, l.guards, l.reenters, l.limits, l.windows, l.actions, l.diverts)
+      u (candidate, target, guard, reenter, loop_limit, loop_window, loop_action, divert_to)
+    where u.candidate <= t.last
     union all
     -- A pure update of the context: a pair that no candidate decides.
-    select s.state, s.state, null, null from fsm_internal.machine_states s
+    select s.state, s.state, null, null, null, null, null, null, null, null, null from fsm_internal.machine_states s
     where s.machine = p_machine and s.machine_version = p_machine_version and not s.is_final
-  ), tried as (
-    select h.from_state, h.to_state, c.event, c.candidate, c.to_state = h.to_state as hit, c.guard, c.reenter,
-      c.loop_limit, c.loop_window, c.loop_action, c.divert_to
-    from hits h left join fsm_internal.machine_candidates c on c.machine = p_machine and c.machine_version = p_machine_version
-      and c.from_state = h.from_state and c.event = h.event and c.candidate <= h.last
   ), pairs as (
     select t.from_state, t.to_state,
       array_agg(t.event order by t.event collate "C", t.candidate) filter (where t.event is not null) as events,

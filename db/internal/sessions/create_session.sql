@@ -24,7 +24,7 @@ begin
   end if;
   v_initial := fsm_internal.initial_state(p_machine, p_machine_version);
   p_context := fsm_internal.bare_context(p_session_id, v_initial.state, p_context, v_initial.max_context_bytes);
-  perform fsm_internal.check_limits(p_session_id, v_initial.state, p_context);
+  perform fsm_internal.check_limits(p_session_id, v_initial.state, p_context, array(select jsonb_object_keys(p_context)));
   if not fsm_internal.admits(p_context, v_initial.schema_check, v_initial.schema_rest, v_initial.invariants) then
     perform fsm_internal.refuse_findings(p_session_id, v_initial.state, (
       select jsonb_agg(jsonb_build_object('code', f.code, 'path', f.path, 'message', f.message))

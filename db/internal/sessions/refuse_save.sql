@@ -18,7 +18,7 @@ begin
   end if;
   perform fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
   p_context := fsm_internal.bare_context(p_session.session_id, p_to_state, p_context, v_terms.max_context_bytes);
-  perform fsm_internal.check_limits(p_session.session_id, p_to_state, p_context);
+  perform fsm_internal.check_limits(p_session.session_id, p_to_state, p_context, array(select jsonb_object_keys(p_context)));
   perform fsm_internal.refuse_move(p_session, p_to_state, p_event, p_context);
 end
 $$;

@@ -11,7 +11,6 @@ declare
   v_change fsm_internal.context_change;
   v_chosen integer;
   v_rule fsm_internal.passage_rule;
-  v_target fsm_internal.admission;
   v_reenter boolean := false;
 begin
   -- In an expression, because PERFORM runs a query of its own. Both are always true.
@@ -39,17 +38,18 @@ begin
   if v_found.events is null or p_turn is not null or v_found.version <> p_expected_version then
     perform fsm_internal.refuse_save(v_session, p_state, p_context, p_expected_version, p_event, p_turn);
   end if;
-  v_target := v_found.target;
-  if not fsm_internal.is_plain_context(p_context, v_target.max_context_bytes) then
-    p_context := fsm_internal.bare_context(p_session_id, p_state, p_context, v_target.max_context_bytes);
+  if not fsm_internal.is_plain_context(p_context, (v_found.target).max_context_bytes) then
+    p_context := fsm_internal.bare_context(p_session_id, p_state, p_context, (v_found.target).max_context_bytes);
   end if;
   v_change := fsm_internal.context_change(v_session.context, p_context);
-  if octet_length(v_change.delta::text) > 200 then  -- 101 brackets in one another do not fit into less
-    perform fsm_internal.check_limits(p_session_id, p_state, v_change.delta);
+  if not fsm_internal.surely_keeps_limits(p_context) then
+    perform fsm_internal.check_limits(p_session_id, p_state, p_context, v_change.keys);
   end if;
 
   if p_state <> v_session.state or p_event is not null then
-    v_chosen := case when p_event is null and v_found.hits[1] and v_found.guards[1] is null then 1
+    v_chosen := case
+      when p_event is null and v_found.hits[1]
+        and (v_found.guards[1] is null or jsonb_path_match(p_context, v_found.guards[1], '{}', true) is true) then 1
       else fsm_internal.choose_move(v_found.events, v_found.hits, v_found.guards, p_event, p_context) end;
     if v_chosen is null then
       perform fsm_internal.refuse_move(v_session, p_state, p_event, p_context);
@@ -67,7 +67,7 @@ begin
   return fsm_internal.settle_write(v_session,
     (case when v_chosen is null then 'update' else 'transition' end, p_state, p_event, p_context, v_change.undo, v_reenter,
       p_request_id, p_actor, p_note)::fsm_internal.pending_write,
-    v_rule, v_target);
+    v_rule, v_found.target);
 end
 $$;
 comment on function fsm_internal.save_session(text, text, jsonb, bigint, text, uuid, bigint, text, jsonb) is

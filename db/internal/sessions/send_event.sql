@@ -21,7 +21,9 @@ begin
   v_terms := fsm_internal.open_session(v_session, p_expected_version, p_turn);
   v_context := fsm_internal.changed_context(v_session, p_patch, p_append, v_terms.max_context_bytes);
   v_change := fsm_internal.context_change(v_session.context, v_context);
-  perform fsm_internal.check_limits(p_session_id, v_session.state, v_change.delta);
+  if not fsm_internal.surely_keeps_limits(v_context) then
+    perform fsm_internal.check_limits(p_session_id, v_session.state, v_context, v_change.keys);
+  end if;
 
   select c.to_state, c.candidate, c.reenter into v_candidate
   from fsm_internal.machine_candidates c
