@@ -61,8 +61,14 @@ as $$
 begin
   perform fsm_internal.check_text('p_session_id', p_session_id, 512);
   perform fsm_internal.check_at_most('p_actor', octet_length(p_actor), 512, 'bytes');
-  perform fsm_internal.check_at_most('p_note', octet_length(p_note::text), 65536, 'bytes');
+  if p_note is not null and (
+    exists (select from fsm_internal.limit_findings(jsonb_build_object('note', p_note))) or fsm_internal.is_too_large(p_note, 65536))
+  then
+    raise exception using errcode = '22023', message = 'argument too large',
+      detail = jsonb_build_object('argument', 'p_note', 'max_bytes', 65536, 'max_depth', 100, 'max_digits', 1000)::text,
+      hint = 'A note is for people, in a few words: put data into the context.';
+  end if;
 end
 $$;
 comment on function fsm_internal.check_common_arguments(text, text, jsonb) is
-  'What every write checks of its arguments: 22004 null session id; 22023 empty or over 512 bytes, actor over 512 bytes, note over 65,536 bytes of text.';
+  'What every write checks of its arguments: 22004 null session id; 22023 empty or over 512 bytes, actor over 512 bytes, note over 65,536 bytes of text, too deep or with numbers too long.';

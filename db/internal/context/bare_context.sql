@@ -27,10 +27,13 @@ begin
   end if;
   -- The text of a jsonb is at most 200 times its binary size (the worst is a number of 2,000 digits in 12 bytes),
   -- so small contexts need not be written out to know that they fit.
-  if pg_column_size(p_context) * 200::bigint > p_max_context_bytes
-    and octet_length(p_context::text) > p_max_context_bytes then
-    perform fsm_internal.refuse_context(p_session_id, p_state, 'too_large', '$',
-      format('the context has %s bytes as text, the machine allows %s', octet_length(p_context::text), p_max_context_bytes));
+  if pg_column_size(p_context) * 200::bigint > p_max_context_bytes then
+    -- What breaks a limit must not be written out: a number of 14 bytes may have a text of 131,072.
+    perform fsm_internal.check_limits(p_session_id, p_state, p_context, array(select jsonb_object_keys(p_context)));
+    if fsm_internal.is_too_large(p_context, p_max_context_bytes) then
+      perform fsm_internal.refuse_context(p_session_id, p_state, 'too_large', '$',
+        format('the context has more than the %s bytes of text that its machine allows', p_max_context_bytes));
+    end if;
   end if;
   return p_context;
 end

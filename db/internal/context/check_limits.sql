@@ -1,13 +1,16 @@
--- On the hot path one test that most contexts pass, inlined: flat enough, and the text of all numbers together no longer than
--- that of one may be.
+-- On the hot path one test that most contexts pass, inlined: small, flat enough, no number too large, and the text of all numbers
+-- together no longer than that of one may be. In this order, since a few bytes of jsonb can be a number of 131,072 digits.
 create function fsm_internal.surely_keeps_limits(p_context jsonb)
 returns boolean
 language sql
-immutable
-return not jsonb_path_exists(p_context, 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")')
-  and octet_length(jsonb_path_query_array(p_context, 'strict $.** ? (@.type() == "number")')::text) <= 1000;
+stable
+return case
+  when pg_column_size(p_context) > 8192 then false
+  when jsonb_path_exists(p_context, 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")') then false
+  when jsonb_path_exists(p_context, 'strict $.** ? (@ >= 1e1000 || @ <= -1e1000)') then false
+  else octet_length(jsonb_path_query_array(p_context, 'strict $.** ? (@.type() == "number")')::text) <= 1000 end;
 comment on function fsm_internal.surely_keeps_limits(jsonb) is
-  'True for a context without anything too deep or any number too long. False: fsm_internal.check_limits looks closer.';
+  'True for a small context without anything too deep or any number too long. False: fsm_internal.check_limits looks closer.';
 
 create function fsm_internal.check_limits(p_session_id text, p_state text, p_context jsonb, p_keys text[])
 returns void
@@ -51,6 +54,22 @@ end
 $$;
 comment on function fsm_internal.limit_findings(jsonb) is
   'The top-level keys of a context that break a limit: too_deep (more than 100 objects and arrays in one another, the context counted), number_too_long (more than 1,000 digits before or after the decimal point).';
+
+create function fsm_internal.is_too_large(p_value jsonb, p_max_bytes bigint)
+returns boolean
+language plpgsql
+immutable
+as $$
+begin
+  -- Numbers alone first: each may be 167 times as long in text as in jsonb, and the text of the whole must fit into memory.
+  if (select sum(octet_length(n.v::text)) from jsonb_path_query(p_value, 'strict $.** ? (@.type() == "number")') n(v)) > p_max_bytes then
+    return true;
+  end if;
+  return octet_length(p_value::text) > p_max_bytes;
+end
+$$;
+comment on function fsm_internal.is_too_large(jsonb, bigint) is
+  'True when the text of a value whose numbers keep the limits has more than p_max_bytes bytes.';
 
 create function fsm_internal.context_path(p_key text)
 returns text

@@ -22,13 +22,12 @@ begin
       'current_state in the context is not the state that the session would have';
   end if;
   v_bare := p_context - array['current_state', 'session_id'];
-  if octet_length(v_bare::text) > v_max_bytes then
-    return query select 'too_large', '$',
-      format('the context has %s bytes as text, the machine allows %s', octet_length(v_bare::text), v_max_bytes);
-  end if;
   return query select f.code, f.path, f.message from fsm_internal.limit_findings(v_bare) f;
   if found then
-    return;  -- the schema is not tried on what is deeper than any schema may go
+    return;  -- neither the size nor the schema is tried on what breaks a limit
+  end if;
+  if fsm_internal.is_too_large(v_bare, v_max_bytes) then
+    return query select 'too_large', '$', format('the context has more than the %s bytes of text that its machine allows', v_max_bytes);
   end if;
   return query select * from fsm_internal.admission_findings(p_machine, p_machine_version, p_state, v_bare);
 end

@@ -6,16 +6,14 @@ as $$
 begin
   return query
     with recursive moves as materialized (
-      select distinct m.from_state, fsm_internal.definition_target(p_definition ->> 'id', m.target) as to_state
-      from (
-        select t.from_state, t.to_state as target from fsm_internal.definition_transitions(p_definition) t
-        union all
-        select t.from_state, t.loop #>> '{action,divert}' from fsm_internal.definition_transitions(p_definition) t
-        union all
-        select d.state, x.target
-        from fsm_internal.definition_deadlines(p_definition) d
-        cross join lateral (values (d.body ->> 'target'), (p_definition #>> '{meta,loop,action,divert}')) x (target)
-      ) m
+      select t.from_state, t.to_state from fsm_internal.definition_transitions(p_definition) t
+      union
+      select t.from_state, fsm_internal.definition_target(p_definition ->> 'id', t.loop #>> '{action,divert}')
+      from fsm_internal.definition_transitions(p_definition) t
+      union
+      select d.state, fsm_internal.definition_target(p_definition ->> 'id', x.target)
+      from fsm_internal.definition_deadlines(p_definition) d
+      cross join lateral (values (d.body ->> 'target'), (p_definition #>> '{meta,loop,action,divert}')) x (target)
     ), reached (state) as (
       select p_definition ->> 'initial'
       union

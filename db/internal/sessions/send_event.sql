@@ -20,6 +20,9 @@ begin
   end if;
   v_terms := fsm_internal.open_session(v_session, p_expected_version, p_turn);
   v_context := fsm_internal.changed_context(v_session, p_patch, p_append, v_terms.max_context_bytes);
+  if p_patch ? 'session_id' then  -- current_state has to wait until the target is known
+    perform fsm_internal.check_agreement(p_session_id, v_session.state, jsonb_strip_nulls(p_patch) - 'current_state');
+  end if;
   v_change := fsm_internal.context_change(v_session.context, v_context);
   if not fsm_internal.surely_keeps_limits(v_context) then
     perform fsm_internal.check_limits(p_session_id, v_session.state, v_context, v_change.keys);
