@@ -43,7 +43,7 @@ comment on column fsm_internal.machine_states.invariants is 'Predicates that mus
 comment on column fsm_internal.machine_states.schema_check is
   'meta.context_schema compiled to one predicate, null without a schema: true exactly for valid contexts, except for what schema_rest says.';
 comment on column fsm_internal.machine_states.schema_rest is
-  'Null when schema_check says everything; otherwise the schema (local references resolved), to be interpreted as well, because it holds keywords that jsonpath cannot express.';
+  'Null when schema_check says everything; otherwise what jsonpath cannot express, for fsm_internal.schema_rest_holds.';
 create unique index machine_states_one_initial on fsm_internal.machine_states (machine, machine_version) where is_initial;
 
 -- One row per candidate of every event of every non-final state; the root's "on" is written out per state.

@@ -11,7 +11,7 @@ begin
       return false;
     end if;
   end loop;
-  return p_schema_rest is null or not exists (select from fsm_internal.schema_findings(p_schema_rest, p_context, 1));
+  return p_schema_rest is null or fsm_internal.schema_rest_holds(p_schema_rest, p_context);
 end
 $$;
 comment on function fsm_internal.admits_the_rest(jsonb, jsonb, jsonpath[]) is
