@@ -34,8 +34,7 @@ begin
         when 'null' then '@!=null'
         when 'integer' then '(@.type()!="number"||@.floor()!=@)'
         else format('@.type()!="%s"', t.type) end
-      from jsonb_array_elements_text(case jsonb_typeof(v_type) when 'array' then v_type else jsonb_build_array(v_type) end) t (type)
-      where t.type <> 'integer' or not v_type ? 'number'), '&&')];
+      from jsonb_array_elements_text(case jsonb_typeof(v_type) when 'array' then v_type else jsonb_build_array(v_type) end) t (type)), '&&')];
   end if;
   return v_terms || array[
     '@<' || (p_schema ->> 'minimum'), '@>' || (p_schema ->> 'maximum'),

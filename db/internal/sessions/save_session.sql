@@ -42,7 +42,7 @@ begin
     p_context := fsm_internal.bare_context(p_session_id, p_state, p_context, (v_found.target).max_context_bytes);
   end if;
   v_change := fsm_internal.context_change(v_session.context, p_context);
-  if not fsm_internal.surely_keeps_limits(p_context) then
+  if v_change.undo is not null and not fsm_internal.surely_keeps_limits(p_context) then
     perform fsm_internal.check_limits(p_session_id, p_state, p_context, v_change.keys);
   end if;
 

@@ -24,7 +24,7 @@ begin
     perform fsm_internal.check_agreement(p_session_id, v_session.state, jsonb_strip_nulls(p_patch) - 'current_state');
   end if;
   v_change := fsm_internal.context_change(v_session.context, v_context);
-  if not fsm_internal.surely_keeps_limits(v_context) then
+  if v_change.undo is not null and not fsm_internal.surely_keeps_limits(v_context) then
     perform fsm_internal.check_limits(p_session_id, v_session.state, v_context, v_change.keys);
   end if;
 

@@ -9,11 +9,12 @@ declare
   -- Never at or below the time of the version before, whatever the clock does.
   v_at timestamptz := greatest(clock_timestamp(), p_session.updated_at + interval '1 microsecond');
   v_loop boolean := (p_rule.passage_at >= v_at - p_rule.loop_window) is true;
-  v_wanted text := p_write.to_state;
-  v_entered_at timestamptz := p_session.entered_at;
+  v_wanted text;
+  v_entered_at timestamptz;
   v_hash bytea;
 begin
   if v_loop and fsm_internal.judge_loop(p_session, p_write, p_rule) then
+    v_wanted := p_write.to_state;
     p_write.kind := 'divert';
     p_write.to_state := p_rule.divert_to;
     p_write.reenter := false;
@@ -22,9 +23,7 @@ begin
   if not fsm_internal.admits(p_write.context, p_target.schema_check, p_target.schema_rest, p_target.invariants) then
     perform fsm_internal.refuse_admission(p_session, p_write, p_rule, v_wanted);
   end if;
-  if p_write.reenter or p_write.to_state <> p_session.state then
-    v_entered_at := v_at;
-  end if;
+  v_entered_at := case when p_write.reenter or p_write.to_state <> p_session.state then v_at else p_session.entered_at end;
   -- Lock or no lock, the version decides: on a sharded engine the lock may have been taken on another node.
   update fsm_internal.sessions s
   set state = p_write.to_state, version = s.version + 1, entered_at = v_entered_at, updated_at = v_at,

@@ -1,0 +1,4686 @@
+-- install.sql
+-- Installs fsmstore into the database that psql is connected to, in one transaction:
+--   psql -1 -v ON_ERROR_STOP=1 -f db/install.sql
+-- PostgreSQL 14 to 18, no extension. The role needs CREATE on the database and superuser or CREATEROLE.
+-- The order is that of use: a function in SQL stands after what it calls.
+
+-- roles.sql
+-- Roles are cluster-wide and shared by every database that holds fsmstore: created if missing, never dropped.
+-- The installer needs CREATE on the database and either superuser or CREATEROLE.
+do $roles$
+declare
+  v_role text;
+  v_me text := current_user;
+begin
+  if not pg_catalog.has_database_privilege(v_me, pg_catalog.current_database(), 'CREATE') then
+    raise exception using errcode = '42501',
+      message = 'the installer may not create schemas in this database',
+      detail = pg_catalog.jsonb_build_object('role', v_me, 'database', pg_catalog.current_database(), 'missing', 'CREATE'),
+      hint = pg_catalog.format('As the owner of the database: grant create on database %I to %I;', pg_catalog.current_database(), v_me);
+  end if;
+  if pg_catalog.getdatabaseencoding() <> 'UTF8' then
+    raise exception using errcode = '0A000',
+      message = 'fsmstore needs a database with encoding UTF8',
+      detail = pg_catalog.jsonb_build_object('database', pg_catalog.current_database(), 'encoding', pg_catalog.getdatabaseencoding()),
+      hint = 'Create one: create database NAME encoding ''UTF8'' template template0;';
+  end if;
+  foreach v_role in array array['fsm_owner', 'fsm_app', 'fsm_reader', 'fsm_monitor', 'fsm_admin'] loop
+    if not exists (select from pg_catalog.pg_roles r where r.rolname = v_role) then
+      if not (select r.rolsuper or r.rolcreaterole from pg_catalog.pg_roles r where r.rolname = v_me) then
+        raise exception using errcode = '42501',
+          message = 'the installer may not create the roles of fsmstore',
+          detail = pg_catalog.jsonb_build_object('role', v_me, 'missing', 'CREATEROLE', 'role_to_create', v_role),
+          hint = pg_catalog.format('As a superuser: alter role %I createrole; or install as a superuser.', v_me);
+      end if;
+      begin
+        execute pg_catalog.format('create role %I nologin', v_role);
+      exception when duplicate_object or unique_violation then
+        null;  -- another database of this cluster is being installed at this moment and was first
+      end;
+    end if;
+  end loop;
+end
+$roles$;
+
+-- owner_begin.sql
+-- Makes the installer able to act as fsm_owner until owner_end.sql, so that every object belongs to fsm_owner from its
+-- first moment. Each release's migration, up and down, stands between the two, in one transaction.
+do $owner$
+declare
+  v_me text := current_user;
+  v_super boolean := (select r.rolsuper from pg_catalog.pg_roles r where r.rolname = current_user);
+  v_16 boolean := pg_catalog.current_setting('server_version_num')::int >= 160000;  -- memberships have options since 16
+begin
+  -- A superuser may set any role. Anyone else grants itself the owner, in a way that the end of the
+  -- transaction (owner_end.sql) can take back without touching a membership that was there before.
+  perform pg_catalog.set_config('fsmstore.granted_owner', 'no', true);
+  if not v_super and not pg_catalog.pg_has_role(v_me, 'fsm_owner',
+       case when v_16 then 'SET' else 'MEMBER' end) then
+    if v_16 and not exists (
+      select from pg_catalog.pg_auth_members m
+      where m.roleid = 'fsm_owner'::pg_catalog.regrole and m.member = v_me::pg_catalog.regrole and m.admin_option) then
+      raise exception using errcode = '42501',
+        message = 'the installer may not become fsm_owner, which another role created',
+        detail = pg_catalog.jsonb_build_object('role', v_me, 'missing', 'ADMIN option on fsm_owner'),
+        hint = pg_catalog.format('As a superuser: grant fsm_owner to %I with admin option; or install as a superuser.', v_me);
+    end if;
+    if not v_16 and not (select r.rolcreaterole from pg_catalog.pg_roles r where r.rolname = v_me) then
+      raise exception using errcode = '42501',
+        message = 'the installer may not become fsm_owner',
+        detail = pg_catalog.jsonb_build_object('role', v_me, 'missing', 'CREATEROLE, or membership in fsm_owner'),
+        hint = pg_catalog.format('As a superuser: grant fsm_owner to %I; or alter role %I createrole; or install as a superuser.', v_me, v_me);
+    end if;
+    execute pg_catalog.format(
+      case when v_16 then 'grant fsm_owner to %I with inherit true, set true' else 'grant fsm_owner to %I' end, v_me);
+    perform pg_catalog.set_config('fsmstore.granted_owner', 'yes', true);
+  end if;
+end
+$owner$;
+
+-- guard
+-- Not twice, whoever runs this file: the migration records itself in the transaction that changes the schema.
+set local role fsm_owner;
+do $guard$
+declare
+  v_recorded boolean := false;
+begin
+  if pg_catalog.to_regclass('fsm_internal.releases') is not null then
+    v_recorded := exists (select from fsm_internal.releases r where r.migration = '0001_core');
+  end if;
+  if v_recorded  then
+    raise exception using errcode = 'SM071',
+      message = 'this migration is applied already',
+      detail = pg_catalog.jsonb_build_object('migration', '0001_core'),
+      hint = 'Nothing was changed. The applied releases are in fsm_internal.releases.';
+  end if;
+end
+$guard$;
+reset role;
+
+-- schema/schemas.sql
+create schema fsm authorization fsm_owner;
+create schema fsm_internal authorization fsm_owner;
+
+-- From here to owner_end.sql everything is made by, and so belongs to, fsm_owner.
+set local role fsm_owner;
+
+-- PostgreSQL lets PUBLIC execute every new function. Only the global form of this statement takes that away; the form
+-- "in schema" does nothing. It stays, so that no later release can forget it; grants.sql says who may do what.
+alter default privileges for role fsm_owner revoke execute on functions from public;
+
+comment on schema fsm is
+  'fsmstore: sessions of finite-state machines. The interface: every function and view that an application, a client or a DBA uses.';
+comment on schema fsm_internal is
+  'fsmstore: tables and helpers behind schema fsm. Nobody''s interface: no role but fsm_owner may use it, and it changes without notice.';
+
+-- schema/releases.sql
+create table fsm_internal.releases (
+  migration text not null,
+  release text not null,
+  applied_at timestamptz not null default clock_timestamp(),
+  constraint releases_pkey primary key (migration),
+  constraint releases_names_not_empty check (migration <> '' and release <> '')
+);
+comment on table fsm_internal.releases is
+  'One row per release step of the schema, written in the same transaction as its DDL, so that a migration tool that died before its own mark can tell.';
+
+-- schema/domains.sql
+-- What a single value must be. Domains and not table checks, because PostgreSQL parses each check of a table anew in every
+-- statement that writes to it (a dozen of them cost more than the write), and caches those of a domain.
+create domain fsm_internal.context_object as jsonb
+  constraint context_is_object check (jsonb_typeof(value) = 'object')
+  constraint state_not_in_context check (not value ?| array['current_state', 'session_id']);
+comment on domain fsm_internal.context_object is 'A context as it is stored: an object that repeats neither the state nor the id.';
+
+create domain fsm_internal.history_kind as text
+  constraint history_kind_known check (
+    value in ('create', 'transition', 'update', 'rollback', 'upgrade', 'import', 'deadline', 'divert', 'fork'));
+comment on domain fsm_internal.history_kind is 'What made a version.';
+
+-- schema/steps.sql
+-- What the steps of one write hand to each other. Never stored, never seen outside fsm_internal.
+create type fsm_internal.locked_session as (
+  session_id text,
+  machine text,
+  machine_version integer,
+  state text,
+  version bigint,
+  context jsonb,
+  entered_at timestamptz,
+  created_at timestamptz,
+  updated_at timestamptz
+);
+comment on type fsm_internal.locked_session is 'A session as it stands under its lock.';
+
+create type fsm_internal.admission as (
+  is_final boolean,
+  context_version integer,
+  max_context_bytes bigint,
+  audit_chain boolean,
+  schema_check jsonpath,
+  schema_rest jsonb,
+  invariants jsonpath[]
+);
+comment on type fsm_internal.admission is 'What entering a state asks of a context, and what it says of the session: the columns of machine_states.';
+
+create type fsm_internal.passage_rule as (
+  loop_limit integer,
+  loop_window interval,
+  loop_action text,
+  divert_to text,
+  passage_at timestamptz
+);
+comment on type fsm_internal.passage_rule is
+  'The rule of a transition, null without one, and when its loop_limit-th last passage was: a passage within loop_window after that is a loop.';
+
+create type fsm_internal.pending_write as (
+  kind text,
+  to_state text,
+  event text,
+  context jsonb,
+  undo jsonb,
+  reenter boolean,
+  request_id uuid,
+  actor text,
+  note jsonb
+);
+comment on type fsm_internal.pending_write is 'A write whose transition and guard are settled; loop, schema and invariant are still to be judged.';
+
+create type fsm_internal.save_result as (
+  session_id text,
+  machine text,
+  machine_version integer,
+  version bigint,
+  state text,
+  previous_state text,
+  changed_state boolean,
+  loop_detected boolean,
+  replayed boolean,
+  is_final boolean,
+  context_version integer,
+  entered_at timestamptz,
+  created_at timestamptz,
+  saved_at timestamptz
+);
+comment on type fsm_internal.save_result is 'What a write answers; the API functions return its fields as columns.';
+
+create type fsm_internal.context_change as (
+  keys text[],
+  undo jsonb
+);
+comment on type fsm_internal.context_change is 'From one context to the next: the keys that differ, and the undo record (null: none does).';
+
+create type fsm_internal.sent_event as (
+  result fsm_internal.save_result,
+  context jsonb
+);
+comment on type fsm_internal.sent_event is 'What an event answers: the save_result and the context as saved.';
+
+-- schema/machines.sql
+-- A machine version is immutable: define_machine writes its rows once, in one transaction, and nothing updates
+-- them but retire_machine (the column retired). The definition is the source; the other tables are its compiled form, so that a
+-- save finds all it needs by primary key. On a distributed engine they are replicated whole to every node.
+create table fsm_internal.machine_versions (
+  machine text not null,
+  machine_version integer not null,
+  definition jsonb not null,
+  context_version integer not null,
+  retired boolean not null default false,
+  created_at timestamptz not null,
+  created_by text not null,
+  constraint machine_versions_pkey primary key (machine, machine_version),
+  constraint machine_versions_name_length check (octet_length(machine) between 1 and 512),
+  constraint machine_versions_counted_from_one check (machine_version >= 1),
+  constraint machine_versions_definition_names_it check (definition ->> 'id' = machine)
+);
+comment on table fsm_internal.machine_versions is 'Every version of every machine as it was defined. Immutable but for retired.';
+comment on column fsm_internal.machine_versions.created_by is 'session_user of the definer.';
+
+-- What a context must satisfy to be saved in a state. The limits and the schema are the machine's; they are kept
+-- beside each state because a save then reads one row instead of two.
+create table fsm_internal.machine_states (
+  machine text not null,
+  machine_version integer not null,
+  state text not null,
+  is_initial boolean not null,
+  is_final boolean not null,
+  context_version integer not null,
+  max_context_bytes bigint not null,
+  audit_chain boolean not null,
+  invariants jsonpath[] not null,
+  schema_check jsonpath,
+  schema_rest jsonb,
+  constraint machine_states_pkey primary key (machine, machine_version, state),
+  constraint machine_states_version_fkey foreign key (machine, machine_version)
+    references fsm_internal.machine_versions (machine, machine_version),
+  constraint machine_states_name_length check (octet_length(state) between 1 and 128),
+  constraint machine_states_limit_positive check (max_context_bytes >= 2),
+  constraint machine_states_initial_is_open check (not (is_initial and is_final))
+) with (toast_tuple_target = 8160);
+comment on table fsm_internal.machine_states is 'The states of each machine version with what is checked on entering them.';
+comment on column fsm_internal.machine_states.invariants is 'Predicates that must all hold for a context saved in this state, in the order of the definition.';
+comment on column fsm_internal.machine_states.schema_check is
+  'meta.context_schema compiled to one predicate, null without a schema: true exactly for valid contexts, except for what schema_rest says.';
+comment on column fsm_internal.machine_states.schema_rest is
+  'Null when schema_check says everything; otherwise what jsonpath cannot express, for fsm_internal.schema_rest_holds.';
+create unique index machine_states_one_initial on fsm_internal.machine_states (machine, machine_version) where is_initial;
+
+-- One row per candidate of every event of every non-final state; the root's "on" is written out per state.
+create table fsm_internal.machine_candidates (
+  machine text not null,
+  machine_version integer not null,
+  from_state text not null,
+  event text not null,
+  candidate integer not null,
+  to_state text not null,
+  guard jsonpath,
+  guard_source text,
+  reenter boolean not null,
+  loop_limit integer,
+  loop_window interval,
+  loop_action text,
+  divert_to text,
+  constraint machine_candidates_pkey primary key (machine, machine_version, from_state, event, candidate),
+  constraint machine_candidates_from_fkey foreign key (machine, machine_version, from_state)
+    references fsm_internal.machine_states (machine, machine_version, state),
+  constraint machine_candidates_to_fkey foreign key (machine, machine_version, to_state)
+    references fsm_internal.machine_states (machine, machine_version, state),
+  constraint machine_candidates_divert_fkey foreign key (machine, machine_version, divert_to)
+    references fsm_internal.machine_states (machine, machine_version, state),
+  constraint machine_candidates_event_length check (octet_length(event) between 1 and 128),
+  constraint machine_candidates_counted_from_one check (candidate >= 1),
+  constraint machine_candidates_guard_has_source check ((guard is null) = (guard_source is null)),
+  constraint machine_candidates_loop_action check (loop_action in ('log', 'block', 'divert')),
+  constraint machine_candidates_loop_whole check (
+    num_nulls(loop_limit, loop_window, loop_action) in (0, 3) and loop_limit >= 1 and loop_window > interval '0'
+    and (loop_action is not distinct from 'divert') = (divert_to is not null))
+);
+comment on table fsm_internal.machine_candidates is
+  'Candidates in the order in which their guards are tried. Loop columns are null where loop detection is off for the transition.';
+
+-- The same by pair of states: what a save from one state to another has to try. One row per pair that some event leads to,
+-- and one (state, state) row for every state.
+create table fsm_internal.machine_moves (
+  machine text not null,
+  machine_version integer not null,
+  from_state text not null,
+  to_state text not null,
+  events text[] not null,
+  candidates integer[] not null,
+  hits boolean[] not null,
+  guards jsonpath[] not null,
+  loop_limit integer,
+  loop_window interval,
+  loop_action text,
+  divert_to text,
+  same_rule boolean not null,
+  target fsm_internal.admission not null,
+  constraint machine_moves_pkey primary key (machine, machine_version, from_state, to_state),
+  constraint machine_moves_from_fkey foreign key (machine, machine_version, from_state)
+    references fsm_internal.machine_states (machine, machine_version, state),
+  constraint machine_moves_to_fkey foreign key (machine, machine_version, to_state)
+    references fsm_internal.machine_states (machine, machine_version, state),
+  constraint machine_moves_aligned check (
+    cardinality(events) = cardinality(candidates) and cardinality(events) = cardinality(hits) and cardinality(events) = cardinality(guards))
+) with (toast_tuple_target = 8160);
+comment on table fsm_internal.machine_moves is
+  'Per pair of states the candidates that decide whether a save may make this move: every candidate, up to the last one that leads to to_state, of each event that has one leading there; by event name (collate "C"), then in order.';
+comment on column fsm_internal.machine_moves.hits is 'True where the candidate leads to to_state, false where an earlier candidate would win and go elsewhere.';
+comment on column fsm_internal.machine_moves.guards is 'The guard of each candidate; null where there is none.';
+comment on column fsm_internal.machine_moves.target is
+  'The terms of to_state, copied from machine_states, so that a save finds move and target in one row.';
+comment on column fsm_internal.machine_moves.same_rule is
+  'True when every hit has the loop rule of this row and none of a (state, state) pair re-enters: then the candidate''s own row need not be read.';
+
+create table fsm_internal.machine_delays (
+  machine text not null,
+  machine_version integer not null,
+  state text not null,
+  delay_ms bigint not null,
+  to_state text not null,
+  constraint machine_delays_pkey primary key (machine, machine_version, state, delay_ms),
+  constraint machine_delays_state_fkey foreign key (machine, machine_version, state)
+    references fsm_internal.machine_states (machine, machine_version, state),
+  constraint machine_delays_to_fkey foreign key (machine, machine_version, to_state)
+    references fsm_internal.machine_states (machine, machine_version, state),
+  constraint machine_delays_up_to_ten_years check (delay_ms between 1 and 315576000000)
+);
+comment on table fsm_internal.machine_delays is 'Durable deadlines ("after" of a state): milliseconds since the state was entered, and where they lead.';
+
+-- schema/sessions.sql
+-- The hot row. The state stands here and nowhere else. No index but the primary key: every other column changes at a
+-- transition, and an index on one of them would end HOT updates. Half a page is left free for the next row version, and
+-- a context that fits into the other half stays there uncompressed.
+create table fsm_internal.sessions (
+  session_id text not null,
+  machine text not null,
+  machine_version integer not null,
+  state text not null,
+  version bigint not null,
+  context fsm_internal.context_object not null,
+  entered_at timestamptz not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  constraint sessions_pkey primary key (session_id),
+  constraint sessions_machine_version_fkey foreign key (machine, machine_version)
+    references fsm_internal.machine_versions (machine, machine_version)
+) with (fillfactor = 50, toast_tuple_target = 4080);
+comment on table fsm_internal.sessions is 'One row per session: its present state, version and context.';
+comment on column fsm_internal.sessions.state is
+  'A state of (machine, machine_version). Decided by the functions, not by a foreign key: the key would lock the same definition row in every transition of every session.';
+comment on column fsm_internal.sessions.context is 'Read and written through fsm_internal.read_context and fsm_internal.write_context only.';
+
+-- schema/history.sql
+-- Append-only: one row per acknowledged write. The context before the write is kept as an undo record, so the present is
+-- always whole, the past is rebuilt backwards, and the oldest end can be cut off.
+create table fsm_internal.history (
+  session_id text not null,
+  version bigint not null,
+  kind fsm_internal.history_kind not null,
+  machine_version integer not null,
+  from_state text,
+  to_state text not null,
+  event text,
+  actor text,
+  db_user text not null,
+  note jsonb,
+  request_id uuid,
+  loop_detected boolean not null,
+  at timestamptz not null,
+  entered_at timestamptz not null,
+  undo jsonb,
+  chain_hash bytea,
+  constraint history_pkey primary key (session_id, version)
+);
+comment on table fsm_internal.history is 'What happened to each session, a row per version. Never updated; rows go only with their session or by retention from the oldest end.';
+comment on column fsm_internal.history.undo is
+  'How to get from this version''s context to the one before: {"set": {key: old value}, "cut": {key: old length of an array that only grew}, "drop": [new keys]}. Null: the context did not change.';
+comment on column fsm_internal.history.chain_hash is
+  'For machines with meta.audit "chain": sha256 over the hash before, this row''s columns and sha256 of the context''s text after the write.';
+
+-- A request id is applied at most once while its history is kept.
+create unique index history_request_once on fsm_internal.history (session_id, request_id) where request_id is not null;
+-- Loop detection reads the last passages of one transition and no more, however long the history is.
+create index history_passages on fsm_internal.history (session_id, from_state, to_state, version)
+  where kind in ('transition', 'deadline');
+
+-- internal/common/arguments.sql
+create function fsm_internal.check_text(p_argument text, p_value text, p_max_bytes integer)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  perform fsm_internal.check_not_null(p_argument, p_value);
+  if octet_length(p_value) not between 1 and p_max_bytes then
+    raise exception using errcode = '22023', message = 'argument empty or too long',
+      detail = jsonb_build_object('argument', p_argument, 'bytes', octet_length(p_value), 'max_bytes', p_max_bytes)::text,
+      hint = format('Give %s between 1 and %s bytes.', p_argument, p_max_bytes);
+  end if;
+end
+$$;
+comment on function fsm_internal.check_text(text, text, integer) is
+  'Argument check: 22004 if null, 22023 if empty or over p_max_bytes bytes.';
+
+create function fsm_internal.check_not_null(p_argument text, p_value anyelement)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  if p_value is null then
+    raise exception using errcode = '22004', message = 'argument must not be null',
+      detail = jsonb_build_object('argument', p_argument)::text,
+      hint = format('Give a value for %s.', p_argument);
+  end if;
+end
+$$;
+comment on function fsm_internal.check_not_null(text, anyelement) is 'Argument check: 22004 if null.';
+
+create function fsm_internal.check_at_most(p_argument text, p_number bigint, p_limit bigint, p_unit text)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  if p_number > p_limit then
+    raise exception using errcode = '22023', message = 'argument too large',
+      detail = jsonb_build_object('argument', p_argument, p_unit, p_number, 'limit', p_limit)::text,
+      hint = format('Give %s at most %s %s.', p_argument, p_limit, p_unit);
+  end if;
+end
+$$;
+comment on function fsm_internal.check_at_most(text, bigint, bigint, text) is 'Argument check: 22023 if p_number is over p_limit; null passes.';
+
+-- On the hot path one test for the usual case, inlined; which argument is wrong is found out after it failed.
+create function fsm_internal.is_name(p_value text, p_max_bytes integer)
+returns boolean
+language sql
+immutable
+return (octet_length(p_value) between 1 and p_max_bytes) is true;
+comment on function fsm_internal.is_name(text, integer) is 'True for a text of 1 to p_max_bytes bytes; false for null.';
+
+create function fsm_internal.check_common_arguments(p_session_id text, p_actor text, p_note jsonb)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  perform fsm_internal.check_text('p_session_id', p_session_id, 512);
+  perform fsm_internal.check_at_most('p_actor', octet_length(p_actor), 512, 'bytes');
+  if p_note is not null and (
+    exists (select from fsm_internal.limit_findings(jsonb_build_object('note', p_note))) or fsm_internal.is_too_large(p_note, 65536))
+  then
+    raise exception using errcode = '22023', message = 'argument too large',
+      detail = jsonb_build_object('argument', 'p_note', 'max_bytes', 65536, 'max_depth', 100, 'max_digits', 1000)::text,
+      hint = 'A note is for people, in a few words: put data into the context.';
+  end if;
+end
+$$;
+comment on function fsm_internal.check_common_arguments(text, text, jsonb) is
+  'What every write checks of its arguments: 22004 null session id; 22023 empty or over 512 bytes, actor over 512 bytes, note over 65,536 bytes of text, too deep or with numbers too long.';
+
+-- internal/common/refuse.sql
+create function fsm_internal.refuse(p_sqlstate text, p_message text, p_detail jsonb, p_hint text)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  -- The server log outlives the rollback that the error brings. Findings may quote values of a context: they stay out of the log.
+  raise log 'fsm.refused %', jsonb_build_object('sqlstate', p_sqlstate, 'message', p_message) || (p_detail - 'findings');
+  raise exception using errcode = p_sqlstate, message = p_message, detail = p_detail::text, hint = p_hint;
+end
+$$;
+comment on function fsm_internal.refuse(text, text, jsonb, text) is
+  'The one place where a rule says no: writes the line fsm.refused to the server log, then raises the error. p_message: a stable sentence without data; p_detail: a JSON object with the facts (findings are kept from the log); p_hint: what to do next.';
+
+-- internal/machines/candidate_findings.sql
+create function fsm_internal.candidate_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select k.* from fsm_internal.definition_candidates(p_definition) c
+    cross join lateral fsm_internal.key_findings('transition', c.body, c.path) k
+    where c.body - fsm_internal.definition_keys('transition') <> '{}';
+  return query
+    select 'error', v.code, c.path || v.suffix, v.message
+    from fsm_internal.definition_candidates(p_definition) c
+    cross join lateral (values
+      (c.body is null, 'wrong_type', '', 'an event leads to a target, to an object with one, or to a list of these'),
+      (not c.body ? 'target', 'no_target', '', 'a transition needs a target; to stay, name the state itself, or use fsm.update_context without any event'),
+      (jsonb_typeof(c.body -> 'guard') = 'object', 'wrong_type', '.guard',
+        'named guards and guard objects are not supported: a guard is a jsonpath predicate as a string'),
+      (jsonb_typeof(c.body -> 'guard') not in ('string', 'object'), 'wrong_type', '.guard', 'a guard is a jsonpath predicate as a string'),
+      (jsonb_typeof(c.body -> 'reenter') <> 'boolean', 'wrong_type', '.reenter', '"reenter" is true or false'),
+      (jsonb_typeof(c.body -> 'meta') <> 'object', 'wrong_type', '.meta', '"meta" must be a JSON object')
+    ) v (applies, code, suffix, message)
+    where v.applies;
+  return query
+    select m.* from fsm_internal.definition_candidates(p_definition) c
+    cross join lateral (
+      select k.* from fsm_internal.key_findings('meta of a transition', c.body -> 'meta', c.path || '.meta') k
+      union all
+      select l.* from fsm_internal.loop_findings(c.body #> '{meta,loop}', c.path || '.meta.loop') l) m
+    where jsonb_typeof(c.body -> 'meta') = 'object';
+end
+$$;
+comment on function fsm_internal.candidate_findings(jsonb) is 'What is wrong with candidates, apart from where they lead and whether their guards are predicates.';
+
+-- internal/machines/deadline_findings.sql
+create function fsm_internal.deadline_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    select 'error', v.code, d.path, v.message
+    from fsm_internal.definition_deadlines(p_definition) d
+    cross join lateral (values
+      (case when d.delay ~ '^[1-9][0-9]{0,11}$' then d.delay::bigint > 315576000000 else true end,
+        'bad_delay', 'a delay is written in whole milliseconds, from 1 to 315576000000 (ten years), without leading zeros'),
+      (d.body is null, 'wrong_type', 'a deadline leads to one target: a state, or an object with "target"'),
+      (not d.body ? 'target', 'no_target', 'a deadline needs a target')
+    ) v (applies, code, message)
+    where v.applies;
+  return query
+    select k.* from fsm_internal.definition_deadlines(p_definition) d
+    cross join lateral fsm_internal.key_findings('deadline', d.body, d.path) k
+    where d.body - fsm_internal.definition_keys('deadline') <> '{}';
+end
+$$;
+comment on function fsm_internal.deadline_findings(jsonb) is 'What is wrong with the entries of "after", apart from where they lead.';
+
+-- internal/machines/definition_keys.sql
+create function fsm_internal.definition_keys(p_place text)
+returns text[]
+language sql
+immutable
+return case p_place
+  when 'machine' then array['id', 'initial', 'states', 'on', 'meta', 'context', 'description', 'tags', 'version', 'types', 'output']
+  when 'state' then array['on', 'after', 'type', 'meta', 'description', 'tags', 'output']
+  when 'transition' then array['target', 'guard', 'reenter', 'meta', 'description']
+  when 'deadline' then array['target', 'description']
+  when 'meta of the machine' then array['context_version', 'context_schema', 'loop', 'max_context_bytes', 'audit', 'description']
+  when 'meta of a state' then array['invariant', 'description']
+  when 'meta of a transition' then array['loop', 'description']
+  when 'loop rule' then array['limit', 'window', 'action']
+  when 'loop action' then array['divert']
+end;
+comment on function fsm_internal.definition_keys(text) is 'The keys that a part of a definition may have.';
+
+create function fsm_internal.definition_refused_keys()
+returns table (places text[], keys text[], code text, advice text)
+language sql
+immutable
+begin atomic
+  select v.places::text[], v.keys::text[], v.code, v.advice
+  from (values
+    ('{state}', '{states,initial}', 'unsupported', 'nested states are not supported: make each a state of its own under the machine''s "states"'),
+    ('{machine}', '{type}', 'unsupported', 'the machine is one flat set of states, parallel regions are not supported: remove it, or make each region a machine of its own'),
+    ('{state}', '{history}', 'unsupported', 'history states are not supported: name the state to go back to as a target, or use fsm.rollback_session'),
+    ('{machine,state,transition}', '{entry,exit,actions}', 'unsupported', 'actions are not supported: the runtime acts on what a call returns'),
+    ('{machine,state,transition}', '{always}', 'unsupported', 'eventless transitions are not supported: name an event and let the runtime send it'),
+    ('{machine,state,transition}', '{invoke,onError,onSnapshot}', 'unsupported', 'invoked actors are not supported: the runtime does the work and sends its outcome as an event'),
+    ('{machine,state,transition}', '{onDone}', 'unsupported', 'done events are not supported: let the runtime send an event when the work is done'),
+    ('{machine,state,transition}', '{actors,delays,guards,schemas}', 'unsupported', 'named implementations are not supported: guards are jsonpath predicates and delays are milliseconds, each written where it is used'),
+    ('{machine}', '{after}', 'unsupported', 'a deadline runs from entering a state: put "after" into each state that it is meant for'),
+    ('{transition,deadline}', '{cond}', 'unknown_key', 'the name is "guard": a jsonpath predicate'),
+    ('{transition}', '{internal}', 'unknown_key', 'a self-transition keeps entered_at and deadlines unless it has "reenter": true'),
+    ('{transition}', '{in}', 'unsupported', 'a session is in one state only: put the transition into that state'),
+    ('{transition}', '{delay,after}', 'unknown_key', 'deadlines stand under "after" of the state'),
+    ('{deadline}', '{guard}', 'unsupported', 'a deadline has no guard: it leads to one state, whose invariant decides'),
+    ('{deadline}', '{reenter,actions,meta}', 'unsupported', 'a deadline has a target only; the loop rule of the machine applies to it'),
+    ('{state}', '{id}', 'unsupported', 'a state is known by its key under "states": remove it'),
+    ('{state}', '{invariant}', 'unknown_key', 'it belongs under "meta" of the state'),
+    ('{transition}', '{loop}', 'unknown_key', 'it belongs under "meta" of the transition'),
+    ('{state,"meta of a state"}', '{loop}', 'unknown_key', 'a loop rule belongs under "meta" of the machine or of a transition'),
+    ('{machine}', '{context_version,context_schema,loop,max_context_bytes,audit}', 'unknown_key', 'it belongs under "meta" of the machine')
+  ) v (places, keys, code, advice);
+end;
+comment on function fsm_internal.definition_refused_keys() is
+  'What to say about keys that people coming from XState write, or that stand in the wrong place.';
+
+-- internal/machines/definition_values.sql
+create function fsm_internal.definition_object(p_value jsonb)
+returns jsonb
+language sql
+immutable
+return case when jsonb_typeof(p_value) = 'object' then p_value else '{}'::jsonb end;
+comment on function fsm_internal.definition_object(jsonb) is
+  'The value if it is an object, else an empty object: so that a part of the wrong type can be walked through, and is reported once.';
+
+create function fsm_internal.definition_text(p_value jsonb)
+returns text
+language sql
+immutable
+return case when jsonb_typeof(p_value) = 'string' then p_value #>> '{}' end;
+comment on function fsm_internal.definition_text(jsonb) is 'The text of a JSON string; null for anything else.';
+
+create function fsm_internal.definition_integer(p_value jsonb, p_min bigint, p_max bigint)
+returns bigint
+language sql
+immutable
+return case when jsonb_typeof(p_value) = 'number' then
+    case when (p_value #>> '{}')::numeric between p_min and p_max then
+      case when (p_value #>> '{}')::numeric = trunc((p_value #>> '{}')::numeric) then (p_value #>> '{}')::numeric::bigint end
+    end
+  end;
+comment on function fsm_internal.definition_integer(jsonb, bigint, bigint) is
+  'The whole number (2.0 is one) if it is between p_min and p_max; null for anything else. Raises for nothing.';
+
+create function fsm_internal.definition_target(p_machine text, p_target text)
+returns text
+language sql
+immutable
+return case
+  when starts_with(p_target, '#' || p_machine || '.') then substr(p_target, length(p_machine) + 3)
+  when starts_with(p_target, '.') then substr(p_target, 2)
+  else p_target
+end;
+comment on function fsm_internal.definition_target(text, text) is
+  'The state that a target means: name, .name and #id.name are the same. Whether there is such a state is not looked at.';
+
+-- internal/schema/schema_path.sql
+create function fsm_internal.schema_path(p_path text, p_key text)
+returns text
+language plpgsql
+immutable
+as $$
+begin
+  return p_path || '.' || case when p_key ~ '^[A-Za-z_][A-Za-z0-9_]*$' then p_key else to_jsonb(p_key)::text end;
+end
+$$;
+comment on function fsm_internal.schema_path(text, text) is 'The jsonpath of a member of the object at p_path. A key that is no plain identifier is quoted.';
+
+-- internal/machines/definition_parts.sql
+create function fsm_internal.definition_states(p_definition jsonb)
+returns table (state text, body jsonb, path text, is_final boolean)
+language sql
+immutable
+begin atomic
+  select s.key, fsm_internal.definition_object(s.value), fsm_internal.schema_path('$.states', s.key),
+    coalesce(fsm_internal.definition_text(fsm_internal.definition_object(s.value) -> 'type') = 'final', false)
+  from jsonb_each(fsm_internal.definition_object(p_definition -> 'states')) s
+  where octet_length(s.key) between 1 and 128;
+end;
+comment on function fsm_internal.definition_states(jsonb) is
+  'The states of a definition whose names have a valid length, with where they stand. A state that is no object is empty.';
+
+create function fsm_internal.definition_events(p_definition jsonb)
+returns table (state text, event text, body jsonb, path text)
+language sql
+immutable
+begin atomic
+  select o.state, e.key, e.value, fsm_internal.schema_path(o.path, e.key)
+  from (
+    select null::text as state, p_definition -> 'on' as events, '$.on'::text as path
+    union all
+    select s.state, s.body -> 'on', s.path || '.on' from fsm_internal.definition_states(p_definition) s) o
+  cross join lateral jsonb_each(fsm_internal.definition_object(o.events)) e;
+end;
+comment on function fsm_internal.definition_events(jsonb) is
+  'The events of every state, and of the root (state null), with what stands beside them.';
+
+create function fsm_internal.definition_candidates(p_definition jsonb)
+returns table (state text, event text, candidate integer, body jsonb, path text, target_path text)
+language sql
+immutable
+begin atomic
+  select e.state, e.event, c.candidate,
+    case jsonb_typeof(c.value) when 'object' then c.value when 'string' then jsonb_build_object('target', c.value) end,
+    c.path, c.path || case when jsonb_typeof(c.value) = 'object' then '.target' else '' end
+  from fsm_internal.definition_events(p_definition) e
+  cross join lateral (
+    select 1 as candidate, e.body as value, e.path where jsonb_typeof(e.body) <> 'array'
+    union all
+    select i.nth::integer, i.value, e.path || '[' || (i.nth - 1)::text || ']'
+    from jsonb_array_elements(case when jsonb_typeof(e.body) = 'array' then e.body else '[]'::jsonb end) with ordinality i (value, nth)) c
+  where octet_length(e.event) between 1 and 128;
+end;
+comment on function fsm_internal.definition_candidates(jsonb) is
+  'Every candidate as it is written (the root''s once, with state null), counted from 1 in its list, as an object. body is null for what is neither string nor object.';
+
+create function fsm_internal.definition_deadlines(p_definition jsonb)
+returns table (state text, delay text, body jsonb, path text, target_path text)
+language sql
+immutable
+begin atomic
+  select s.state, a.key,
+    case jsonb_typeof(a.value) when 'object' then a.value when 'string' then jsonb_build_object('target', a.value) end,
+    fsm_internal.schema_path(s.path || '.after', a.key),
+    fsm_internal.schema_path(s.path || '.after', a.key) || case when jsonb_typeof(a.value) = 'object' then '.target' else '' end
+  from fsm_internal.definition_states(p_definition) s
+  cross join lateral jsonb_each(fsm_internal.definition_object(s.body -> 'after')) a;
+end;
+comment on function fsm_internal.definition_deadlines(jsonb) is
+  'Every entry of an "after", its target as an object. body is null for what is neither string nor object.';
+
+create function fsm_internal.definition_invariants(p_definition jsonb)
+returns table (state text, nth integer, predicate jsonb, path text)
+language sql
+immutable
+begin atomic
+  select s.state, i.nth::integer, i.value,
+    s.path || '.meta.invariant' || case when jsonb_typeof(s.body #> '{meta,invariant}') = 'array' then '[' || (i.nth - 1)::text || ']' else '' end
+  from fsm_internal.definition_states(p_definition) s
+  cross join lateral jsonb_array_elements(case
+    when jsonb_typeof(s.body #> '{meta,invariant}') = 'array' then s.body #> '{meta,invariant}'
+    when s.body #> '{meta,invariant}' is not null then jsonb_build_array(s.body #> '{meta,invariant}')
+    else '[]'::jsonb end) with ordinality i (value, nth);
+end;
+comment on function fsm_internal.definition_invariants(jsonb) is 'The invariants of every state, in their order, whatever their type.';
+
+create function fsm_internal.definition_transitions(p_definition jsonb)
+returns table (from_state text, event text, candidate integer, to_state text, guard text, reenter boolean, loop jsonb)
+language sql
+immutable
+begin atomic
+  with written as materialized (
+    select c.state, c.event, c.candidate, c.body from fsm_internal.definition_candidates(p_definition) c
+  ), named as materialized (
+    select e.state, e.event from fsm_internal.definition_events(p_definition) e where e.state is not null
+  ), open_states as materialized (
+    select s.state from fsm_internal.definition_states(p_definition) s where not s.is_final
+  ), everywhere as (
+    select s.state, w.event, w.candidate, w.body from open_states s join written w on w.state = s.state
+    union all
+    select s.state, w.event, w.candidate, w.body from open_states s join written w on w.state is null
+    where (s.state, w.event) not in (select n.state, n.event from named n)
+  )
+  select e.state, e.event, e.candidate,
+    fsm_internal.definition_target(p_definition ->> 'id', fsm_internal.definition_text(e.body -> 'target')),
+    fsm_internal.definition_text(e.body -> 'guard'), coalesce(e.body -> 'reenter' = 'true', false),
+    coalesce(e.body #> '{meta,loop}', p_definition #> '{meta,loop}')
+  from everywhere e;
+end;
+comment on function fsm_internal.definition_transitions(jsonb) is
+  'The candidates of every state that is not final; those of the root''s "on" are written out for each state that does not name the event. loop: the rule as it is written, null where there is none, JSON null where it is turned off.';
+
+-- internal/machines/event_findings.sql
+create function fsm_internal.event_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+immutable
+as $$
+declare
+  v_root_events jsonb := fsm_internal.definition_object(p_definition -> 'on');
+begin
+  return query
+    select v.severity, v.code, e.path, v.message
+    from fsm_internal.definition_events(p_definition) e
+    cross join lateral (values
+      (octet_length(e.event) not between 1 and 128, 'error', 'bad_name',
+        'the name of an event has 1 to 128 bytes; there are no eventless transitions'),
+      (e.event = '*' or e.event like '%.*', 'error', 'unsupported',
+        'wildcard events are not supported: name each event; "on" of the machine applies to every state'),
+      (e.body = '[]' and (e.state is null or not v_root_events ? e.event), 'warning', 'no_candidate',
+        'an event without candidates has no effect, unless it takes an event of the machine out of a state')
+    ) v (applies, severity, code, message)
+    where v.applies;
+end
+$$;
+comment on function fsm_internal.event_findings(jsonb) is 'What is wrong with the names of events, and events that do nothing.';
+
+-- internal/machines/graph_findings.sql
+create function fsm_internal.graph_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    with recursive moves as materialized (
+      select t.from_state, t.to_state from fsm_internal.definition_transitions(p_definition) t
+      union
+      select t.from_state, fsm_internal.definition_target(p_definition ->> 'id', t.loop #>> '{action,divert}')
+      from fsm_internal.definition_transitions(p_definition) t
+      union
+      select d.state, fsm_internal.definition_target(p_definition ->> 'id', x.target)
+      from fsm_internal.definition_deadlines(p_definition) d
+      cross join lateral (values (d.body ->> 'target'), (p_definition #>> '{meta,loop,action,divert}')) x (target)
+    ), reached (state) as (
+      select p_definition ->> 'initial'
+      union
+      select m.to_state from reached r join moves m on m.from_state = r.state
+    )
+    select 'warning', v.code, s.path, v.message
+    from fsm_internal.definition_states(p_definition) s
+    cross join lateral (values
+      (s.state not in (select r.state from reached r where r.state is not null), 'unreachable_state', 'no transition or deadline leads here from the initial state'),
+      (not s.is_final and s.state not in (select m.from_state from moves m where m.to_state <> m.from_state), 'dead_end',
+        'no transition or deadline leads out of this state, and it is not final: give it "type": "final", or an exit')
+    ) v (applies, code, message)
+    where v.applies;
+end
+$$;
+comment on function fsm_internal.graph_findings(jsonb) is
+  'Warnings of the machine as a graph: states that cannot be reached from the initial one, and states without an exit that are not final. Diverted loops lead somewhere too; rollbacks and upgrades, which may enter any state, do not count.';
+
+create function fsm_internal.shadow_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    with candidates as (
+      select c.path, c.candidate,
+        min(c.candidate) filter (where not c.body ? 'guard') over (partition by c.state, c.event) as unguarded,
+        case when c.body ? 'guard' then min(c.candidate) over (partition by c.state, c.event, c.body -> 'guard') end as same_guard
+      from fsm_internal.definition_candidates(p_definition) c
+    )
+    select 'warning', 'shadowed_candidate', c.path,
+      format('this candidate is never taken: candidate %s before it %s', least(c.unguarded, c.same_guard),
+        case when c.unguarded < c.candidate then 'has no guard' else 'has the same guard' end)
+    from candidates c
+    where least(c.unguarded, c.same_guard) < c.candidate;
+end
+$$;
+comment on function fsm_internal.shadow_findings(jsonb) is 'Warnings of candidates that come after one that is taken whenever they could be.';
+
+-- internal/machines/initial_state.sql
+create function fsm_internal.initial_state(p_machine text, p_machine_version integer)
+returns fsm_internal.machine_states
+language plpgsql
+stable
+as $$
+declare
+  v_state fsm_internal.machine_states;
+begin
+  select t.* into v_state
+  from fsm_internal.machine_versions v
+  join fsm_internal.machine_states t using (machine, machine_version)
+  where v.machine = p_machine and not v.retired and t.is_initial
+    and v.machine_version = coalesce(p_machine_version, v.machine_version)
+  order by v.machine_version desc limit 1;
+  if v_state.machine is null then
+    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
+  end if;
+  return v_state;
+end
+$$;
+comment on function fsm_internal.initial_state(text, integer) is
+  'The initial state of a machine version that takes new sessions; null version: the newest not retired. SM001 if there is none.';
+
+-- internal/machines/key_findings.sql
+create function fsm_internal.key_findings(p_place text, p_object jsonb, p_path text)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    select 'error', coalesce(r.code, 'unknown_key'), fsm_internal.schema_path(p_path, k.key),
+      format('"%s" is not a key of a %s: %s', k.key, p_place,
+        coalesce(r.advice, format('known are %s', array_to_string(fsm_internal.definition_keys(p_place), ', '))))
+    from jsonb_object_keys(fsm_internal.definition_object(p_object)) k (key)
+    left join fsm_internal.definition_refused_keys() r on p_place = any (r.places) and k.key = any (r.keys)
+    where k.key <> all (fsm_internal.definition_keys(p_place));
+end
+$$;
+comment on function fsm_internal.key_findings(text, jsonb, text) is
+  'An error for every key that this part of a definition may not have, by name, with what to do instead.';
+
+-- internal/machines/live_session_findings.sql
+create function fsm_internal.live_session_findings(p_machine text, p_machine_version integer)
+returns jsonb
+language plpgsql
+stable
+as $$
+declare
+  v_limit constant integer := 100000;
+  v_findings jsonb;
+  v_seen bigint;
+begin
+  -- Sessions have no index on the machine. Most new versions drop no state: then there is nothing to look for.
+  if not exists (
+    select from fsm_internal.states_missing_in(p_machine, p_machine_version)) then
+    return '[]'::jsonb;
+  end if;
+  with looked_at as materialized (
+    select s.machine, s.machine_version, s.state from fsm_internal.sessions s limit v_limit
+  ), missing as (
+    select l.state, count(*) as sessions
+    from looked_at l
+    join fsm_internal.states_missing_in(p_machine, p_machine_version) m using (machine_version, state)
+    where l.machine = p_machine group by l.state
+  )
+  select (select count(*) from looked_at), coalesce(jsonb_agg(jsonb_build_object(
+      'severity', 'warning', 'code', 'live_sessions_in_missing_state', 'path', '$.states', 'state', m.state, 'sessions', m.sessions,
+      'message', format('%s sessions of other versions are in state %s, which this version lacks', m.sessions, to_jsonb(m.state)))
+      order by m.state collate "C"), '[]')
+    into v_seen, v_findings
+  from missing m;
+  if v_seen = v_limit then
+    v_findings := v_findings || jsonb_build_object('severity', 'warning', 'code', 'live_sessions_not_all_counted', 'path', '$.states',
+      'message', format('only %s sessions were looked at; there may be more in states that this version lacks', v_limit));
+  end if;
+  return v_findings;
+end
+$$;
+comment on function fsm_internal.live_session_findings(text, integer) is
+  'Warnings for the states, not final, of other versions of the machine that this version lacks and that sessions are in, with their number. Looks at 100,000 sessions at most and says so when there are more.';
+
+create function fsm_internal.states_missing_in(p_machine text, p_machine_version integer)
+returns table (machine_version integer, state text)
+language sql
+stable
+begin atomic
+  select o.machine_version, o.state
+  from fsm_internal.machine_states o
+  where o.machine = p_machine and o.machine_version <> p_machine_version and not o.is_final
+    and not exists (
+      select from fsm_internal.machine_states n
+      where n.machine = p_machine and n.machine_version = p_machine_version and n.state = o.state);
+end;
+comment on function fsm_internal.states_missing_in(text, integer) is
+  'The states, not final, of the other versions of a machine that this version does not have.';
+
+-- internal/machines/loop_findings.sql
+create function fsm_internal.loop_findings(p_loop jsonb, p_path text)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+stable
+as $$
+declare
+  v_action jsonb := p_loop -> 'action';
+begin
+  if p_loop is null or p_loop = 'null' then
+    return;
+  end if;
+  return query
+    select k.* from fsm_internal.key_findings('loop rule', p_loop, p_path) k
+    union all
+    select k.* from fsm_internal.key_findings('loop action', v_action, p_path || '.action') k;
+  return query
+    select 'error', v.code, p_path || v.suffix, v.message
+    from (values
+      (jsonb_typeof(p_loop) <> 'object', 'wrong_type', '',
+        format('a loop rule is an object, or null to turn loop detection off, not %s', jsonb_typeof(p_loop))),
+      (p_loop ? 'limit' and fsm_internal.definition_integer(p_loop -> 'limit', 1, 10000) is null, 'bad_value', '.limit',
+        'the limit of a loop is a whole number from 1 to 10000'),
+      (p_loop ? 'window' and fsm_internal.loop_window(fsm_internal.definition_text(p_loop -> 'window')) is null, 'bad_value', '.window',
+        'the window of a loop is an interval such as "5 minutes", above zero, up to ten years and without minus signs'),
+      (jsonb_typeof(v_action) <> 'object' and v_action not in ('"log"', '"block"'), 'bad_value', '.action',
+        'the action of a loop is "log", "block" or {"divert": "STATE"}'),
+      (jsonb_typeof(v_action) = 'object' and not v_action ? 'divert', 'missing_key', '.action',
+        'the action of a loop is "log", "block" or {"divert": "STATE"}')
+    ) v (applies, code, suffix, message)
+    where v.applies and (jsonb_typeof(p_loop) = 'object' or v.suffix = '');
+end
+$$;
+comment on function fsm_internal.loop_findings(jsonb, text) is
+  'What is wrong with a loop rule, apart from where it diverts to. p_loop null (none given) and JSON null (turned off) are fine.';
+
+-- internal/machines/loop_rule.sql
+create function fsm_internal.loop_window(p_window text)
+returns interval
+language plpgsql
+stable
+as $$
+declare
+  v_window interval;
+  v_seconds numeric;
+begin
+  -- What a sign means depends on a setting.
+  if length(p_window) > 64 or strpos(p_window, '-') > 0 then
+    return null;
+  end if;
+  begin
+    v_window := p_window::interval;
+    v_seconds := extract(epoch from v_window);
+  exception when data_exception then
+    return null;
+  end;
+  if v_seconds not between 0.000001 and 315576000 then
+    return null;
+  end if;
+  return make_interval(secs => v_seconds::double precision);
+end
+$$;
+comment on function fsm_internal.loop_window(text) is
+  'The window of a loop rule in seconds, so that it is as long in every time zone (a day is 24 hours, a month 30 days). Null if it is no interval, not above zero, or above ten years.';
+
+create function fsm_internal.loop_rule(p_machine text, p_loop jsonb)
+returns table (loop_limit integer, loop_window interval, loop_action text, divert_to text)
+language plpgsql
+stable
+as $$
+begin
+  if p_loop = 'null' then
+    return query select null::integer, null::interval, null::text, null::text;
+    return;
+  end if;
+  return query
+    select
+      coalesce(fsm_internal.definition_integer(p_loop -> 'limit', 1, 10000), 3)::integer,
+      coalesce(fsm_internal.loop_window(p_loop ->> 'window'), interval '5 minutes'),
+      case when jsonb_typeof(p_loop -> 'action') = 'object' then 'divert' else coalesce(p_loop ->> 'action', 'log') end,
+      fsm_internal.definition_target(p_machine, p_loop #>> '{action,divert}');
+end
+$$;
+comment on function fsm_internal.loop_rule(text, jsonb) is
+  'The loop rule that a checked "loop" means: null (none given) and missing members take the defaults 3, 5 minutes and log; JSON null turns it off, then everything is null.';
+
+-- internal/machines/machine_findings.sql
+create function fsm_internal.machine_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+stable
+as $$
+declare
+  v_bytes integer := octet_length(p_definition::text);
+begin
+  if v_bytes > 1048576 then
+    return query select 'error', 'too_large', '$', format('the definition has %s bytes, the limit is 1048576', v_bytes);
+    return;
+  end if;
+  return query
+    with found as (
+      select f.severity, f.code, f.path, f.message from fsm_internal.form_findings(p_definition) f
+      union
+      select f.severity, f.code, f.path, f.message from fsm_internal.meaning_findings(p_definition) f
+    ), ranked as (
+      select f.*, row_number() over (order by f.severity collate "C", f.path collate "C", f.code collate "C", f.message collate "C") as nth
+      from found f
+    )
+    select r.severity, r.code, r.path, r.message from (
+      select r.nth, r.severity, r.code, r.path, r.message from ranked r where r.nth <= 1000
+      union all
+      select 1001, min(r.severity), 'more_findings', '$', format('there are %s findings more', count(*))
+      from ranked r where r.nth > 1000 having count(*) > 0) r
+    order by r.nth;
+end
+$$;
+comment on function fsm_internal.machine_findings(jsonb) is
+  'Everything that is wrong (error) or suspicious (warning) in a definition, whatever JSON it is: errors first, then by path. At most 1,000 rows and one that counts the rest.';
+
+create function fsm_internal.form_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select r.* from fsm_internal.root_findings(p_definition) r
+    union all
+    select m.* from fsm_internal.meta_findings(p_definition) m
+    union all
+    select s.* from fsm_internal.state_findings(p_definition) s
+    union all
+    select e.* from fsm_internal.event_findings(p_definition) e
+    union all
+    select c.* from fsm_internal.candidate_findings(p_definition) c
+    union all
+    select d.* from fsm_internal.deadline_findings(p_definition) d
+    union all
+    select t.* from fsm_internal.target_findings(p_definition) t;
+end
+$$;
+comment on function fsm_internal.form_findings(jsonb) is 'What is wrong in a definition part by part.';
+
+create function fsm_internal.meaning_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select s.* from fsm_internal.size_findings(p_definition) s;
+  if found then
+    return;  -- the rest would cost as much as it is too large
+  end if;
+  return query
+    select p.* from fsm_internal.predicate_findings(p_definition) p
+    union all
+    select s.* from fsm_internal.shadow_findings(p_definition) s
+    union all
+    select g.* from fsm_internal.graph_findings(p_definition) g;
+end
+$$;
+comment on function fsm_internal.meaning_findings(jsonb) is
+  'What is wrong in a definition that is seen when its parts are put together: its size written out, predicates, the order of candidates, the graph.';
+
+create function fsm_internal.machine_findings_json(p_definition jsonb)
+returns jsonb
+language plpgsql
+stable
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(
+      jsonb_build_object('severity', f.severity, 'code', f.code, 'path', f.path, 'message', f.message) order by f.nth), '[]')
+    from (select m.*, row_number() over () as nth from fsm_internal.machine_findings(p_definition) m) f);
+end
+$$;
+comment on function fsm_internal.machine_findings_json(jsonb) is 'The findings of a definition as an array of objects, in their order.';
+
+-- internal/machines/meta_findings.sql
+create function fsm_internal.meta_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+stable
+as $$
+declare
+  v_meta jsonb := fsm_internal.definition_object(p_definition -> 'meta');
+begin
+  return query
+    select k.* from fsm_internal.key_findings('meta of the machine', v_meta, '$.meta') k
+    union all
+    select l.* from fsm_internal.loop_findings(v_meta -> 'loop', '$.meta.loop') l;
+  return query
+    select 'error', 'bad_value', '$.meta.' || v.key, v.message
+    from (values
+      ('context_version', fsm_internal.definition_integer(v_meta -> 'context_version', 1, 2147483647) is null,
+        'the version of the context''s form is a whole number from 1 to 2147483647'),
+      ('max_context_bytes', fsm_internal.definition_integer(v_meta -> 'max_context_bytes', 2, 251658240) is null,
+        'the limit of a context is a whole number of bytes from 2 to 251658240 (240 MiB)'),
+      ('audit', v_meta -> 'audit' not in ('"none"', '"chain"'), 'audit is "none" or "chain"')
+    ) v (key, is_bad, message)
+    where v_meta ? v.key and v.is_bad;
+  if v_meta ? 'context_schema' then
+    return query
+      select 'error', s.code, '$.meta.context_schema' || substr(s.path, 2), s.message
+      from fsm_internal.schema_problems(v_meta -> 'context_schema') s;
+  end if;
+end
+$$;
+comment on function fsm_internal.meta_findings(jsonb) is 'What is wrong with "meta" of the machine: keys, values, the schema of the context, the loop rule.';
+
+-- internal/machines/predicate_findings.sql
+create function fsm_internal.predicate_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    with predicates as (
+      select fsm_internal.definition_text(c.body -> 'guard') as predicate, c.path || '.guard' as path
+      from fsm_internal.definition_candidates(p_definition) c
+      union all
+      select fsm_internal.definition_text(i.predicate), i.path from fsm_internal.definition_invariants(p_definition) i
+    ), judged as materialized (
+      select d.predicate, j.severity, j.code, j.message
+      from (select distinct p.predicate from predicates p where p.predicate is not null) d
+      cross join lateral fsm_internal.predicate_problems(d.predicate) j
+    )
+    select j.severity, j.code, p.path, j.message
+    from predicates p join judged j using (predicate);
+end
+$$;
+comment on function fsm_internal.predicate_findings(jsonb) is
+  'What is wrong with guards and invariants as predicates. One that is written often is judged once.';
+
+-- internal/machines/predicate_problems.sql
+create function fsm_internal.predicate_problems(p_predicate text)
+returns table (severity text, code text, message text)
+language plpgsql
+stable
+as $$
+declare
+  v_path jsonpath;
+  v_text text;
+  v_problem text;
+begin
+  if length(p_predicate) > 4096 then
+    v_problem := format('the predicate has %s characters, the limit is 4096', length(p_predicate));
+  else
+    begin
+      v_path := p_predicate::jsonpath;
+      v_text := v_path::text;
+    exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded then
+      v_problem := format('the predicate is not valid jsonpath: %s', sqlerrm);
+    end;
+  end if;
+  if length(v_text) > 32768 then
+    v_problem := format('the predicate, with its numbers and keys written out, has %s characters, the limit is 32768', length(v_text));
+  end if;
+  if v_problem is not null then
+    return query select 'error', 'bad_predicate', v_problem;
+    return;
+  end if;
+  -- With empty string literals, a word outside quotes is part of the language.
+  return query
+    select f.* from fsm_internal.predicate_findings_of(regexp_replace(v_text, '"(?:[^"\\]|\\.)*"', '""', 'g')) f;
+  if strpos(v_text, 'like_regex') > 0 then
+    return query select 'error', 'bad_predicate', r.message from fsm_internal.predicate_regex_errors(v_text) r;
+  end if;
+  if not fsm_internal.predicate_survives_dump(v_path) then
+    return query select 'error', 'bad_predicate', 'the predicate would mean something else after a dump and restore: PostgreSQL forgets '
+      'the parentheses around arithmetic that is followed by a method, an accessor or a filter; instead of ($.a - $.b).abs() > 1 write '
+      '$.a - $.b > 1 || $.b - $.a > 1';
+  end if;
+end
+$$;
+comment on function fsm_internal.predicate_problems(text) is
+  'What is wrong with a guard or invariant. Without a row of severity error it is valid jsonpath, and jsonb_path_match(context, predicate, ''{}'', true) raises for no context of at most 100 levels and numbers of at most 1,000 digits.';
+
+create function fsm_internal.predicate_findings_of(p_text text)
+returns table (severity text, code text, message text)
+language plpgsql
+immutable
+as $$
+declare
+  v_lax boolean := not starts_with(p_text, 'strict ');
+  v_shape record;
+  v_sides record;
+begin
+  select * into v_shape from fsm_internal.predicate_shape(p_text);
+  if v_shape.steps > 1000 then
+    return query select 'error', 'bad_predicate', format('the predicate has %s accessors, brackets and operators, the limit is 1000', v_shape.steps);
+    return;
+  end if;
+  select * into v_sides from fsm_internal.predicate_comparisons(p_text);
+  return query
+    select v.severity, v.code, v.message
+    from (values
+      (p_text ~ '\$""', 'error', 'bad_predicate', 'variables are not supported: a predicate sees the context only, as $'),
+      (p_text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\(', 'error', 'bad_predicate',
+        'date and time methods are not supported, because they depend on settings and can raise: keep ISO 8601 texts, which compare in order'),
+      (p_text ~ '\.\*\*', 'error', 'bad_predicate', '.** is not supported, because it walks through the whole context: name the path'),
+      (v_shape.digits > 1000, 'error', 'bad_predicate', 'a number has more than 1000 digits'),
+      (v_shape.factors > 50, 'error', 'bad_predicate', format('the predicate has %s multiplications and divisions, the limit is 50', v_shape.factors)),
+      (v_shape.copies > 2, 'error', 'bad_predicate',
+        'a predicate may hold two of these at most, because each multiplies the values at hand: a comma in a subscript, .keyvalue()'),
+      (fsm_internal.predicate_has_bad_decimal(p_text), 'error', 'bad_predicate',
+        '.decimal(precision, scale) needs a precision from 1 to 1000 and a scale from -1000 to 1000, else it raises'),
+      (v_sides.many_by_many, 'error', 'bad_predicate', 'a comparison with many values on both sides takes their product in steps and cannot be cancelled: '
+        'write exists($.a[*] ? (@ == $.b[*])) instead of $.a[*] == $.b[*]'),
+      (v_lax and p_text ~ '!\(', 'warning', 'negation_in_lax_mode',
+        'in lax mode "!" also holds where data is missing: start the predicate with strict, or use the opposite comparison'),
+      (v_sides.wildcard_in_filter, 'warning', 'wildcard_in_filter',
+        'a wildcard inside a filter is evaluated anew for every item that is filtered, which is slow for long arrays'),
+      (v_lax and v_sides.path_by_path and not v_sides.many_by_many, 'warning', 'path_by_path',
+        'in lax mode two paths that both lead to arrays are compared element by element, which is slow and cannot be cancelled: start the predicate with strict')
+    ) v (applies, severity, code, message)
+    where v.applies;
+end
+$$;
+comment on function fsm_internal.predicate_findings_of(text) is
+  'Why valid jsonpath is refused or warned of, by its canonical text with empty string literals: what can raise although it is evaluated silently, what can run or grow without bound, and what is often not meant.';
+
+create function fsm_internal.predicate_has_bad_decimal(p_text text)
+returns boolean
+language plpgsql
+immutable
+as $$
+begin
+  return exists (
+    select from regexp_matches(p_text, '\.decimal\(([-+0-9]+)(?:,([-+0-9]+))?\)', 'g') d (part)
+    where d.part[1]::numeric not between 1 and 1000 or coalesce(d.part[2], '0')::numeric not between -1000 and 1000);
+end
+$$;
+comment on function fsm_internal.predicate_has_bad_decimal(text) is 'Whether a predicate has .decimal() with arguments for which it raises (PostgreSQL 17).';
+
+create function fsm_internal.predicate_regex_errors(p_text text)
+returns table (message text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select format('the regular expression %s is refused: %s', t.part[2], p.problem)
+    -- Reads string after string, so that a text that looks like the operator is passed over with the string it stands in.
+    from regexp_matches(p_text, '( like_regex )?("(?:[^"\\]|\\.)*")(?: flag ("[a-z]*"))?', 'g') t (part)
+    cross join lateral (select fsm_internal.schema_pattern_problem(t.part[2]::jsonb #>> '{}')) p (problem)
+    where t.part[1] is not null and coalesce(t.part[3], '') !~ 'q' and p.problem is not null;
+end
+$$;
+comment on function fsm_internal.predicate_regex_errors(text) is
+  'Which patterns of like_regex are refused: back-references (they raise and run without bound) and what is too large. With flag q a pattern is plain text.';
+
+create function fsm_internal.predicate_survives_dump(p_path jsonpath)
+returns boolean
+language plpgsql
+immutable
+as $$
+declare
+  v_again jsonpath;
+begin
+  begin
+    v_again := p_path::text::jsonpath;
+  exception when data_exception or syntax_error_or_access_rule_violation then
+    return false;
+  end;
+  -- jsonpath has no equality; records of it are compared by their bytes.
+  return record_image_eq(row(v_again), row(p_path));
+end
+$$;
+comment on function fsm_internal.predicate_survives_dump(jsonpath) is
+  'Whether the text that pg_dump writes for the predicate reads back as the same predicate.';
+
+-- internal/machines/predicate_shape.sql
+create function fsm_internal.predicate_shape(p_text text)
+returns table (steps bigint, factors bigint, copies bigint, digits integer)
+language sql
+immutable
+begin atomic
+  select count(*) filter (where t.part[1] !~ '^[0-9]'),
+    count(*) filter (where t.part[1] in (' * ', ' / ')),
+    count(*) filter (where t.part[1] in (',', '.keyvalue()')),
+    coalesce(max(length(t.part[1])) filter (where t.part[1] ~ '^[0-9]'), 0)
+  from regexp_matches(regexp_replace(p_text, '\.decimal\([^()]*\)', '.decimal()', 'g'),
+    '(\.keyvalue\(\)|\.""|\.[a-z]|[$@]|[(\[]| [-+*/%] |[-+,]|&&|\|\||[=!<>]=|<|>| (?:starts|like_regex|is) |[0-9]+)', 'g') t (part);
+end;
+comment on function fsm_internal.predicate_shape(text) is
+  'How large a predicate is, by its canonical text with empty string literals. steps: accessors, brackets and operators; factors: multiplications and divisions; copies: what can multiply the values at hand (commas in subscripts, keyvalue()); digits: of the longest number, on one side of its point.';
+
+create function fsm_internal.predicate_comparisons(p_text text)
+returns table (many_by_many boolean, path_by_path boolean, wildcard_in_filter boolean)
+language plpgsql
+immutable
+as $$
+declare
+  v_token text;
+  v_level integer := 1;
+  v_filters integer := 0;
+  v_opened text[] := array['('];
+  -- By nesting level, of the operand before a comparison and of the one being read: 0 gives one value, 1 is a plain path
+  -- (in lax mode all elements of an array), 2 gives many, 9 is arithmetic (one value, whatever follows).
+  v_left integer[] := array[0];
+  v_here integer[] := array[0];
+begin
+  select false, false, false into many_by_many, path_by_path, wildcard_in_filter;
+  for v_token in
+    select t.part[1] from regexp_matches(p_text,
+      '(\?\(|exists \(|!\(|\(|\)|\[\*\]|\[|\]|,| to |\.\*|\.keyvalue\(\)|\.(?:size|type)\(\)|[$@]|&&|\|\||[=!<>]=|<|>| [-+*/%] )', 'g') t (part)
+  loop
+    if v_token in ('(', '?(', 'exists (', '!(', '[') then
+      v_level := v_level + 1;
+      v_filters := v_filters + (v_token = '?(')::integer;
+      v_opened[v_level] := v_token;
+      v_left[v_level] := 0;
+      v_here[v_level] := 0;
+    elsif v_token in (')', ']', ',', ' to ', '&&', '||') then
+      many_by_many := many_by_many or (v_left[v_level] = 2 and v_here[v_level] = 2);
+      path_by_path := path_by_path or (v_left[v_level] in (1, 2) and v_here[v_level] in (1, 2));
+      if v_token in (')', ']') then
+        v_filters := v_filters - (v_opened[v_level] = '?(')::integer;
+        v_level := v_level - 1;
+        v_here[v_level] := greatest(v_here[v_level], case when v_opened[v_level + 1] = '(' then v_here[v_level + 1] end);
+      else
+        v_left[v_level] := 0;
+        v_here[v_level] := 0;
+        v_here[v_level - 1] := greatest(v_here[v_level - 1], case when v_opened[v_level] = '[' then 2 end);
+      end if;
+    elsif v_token in ('==', '!=', '<=', '>=', '<', '>') then
+      v_left[v_level] := v_here[v_level];
+      v_here[v_level] := 0;
+    else
+      v_here[v_level] := case
+        when v_token like ' _ ' then 9
+        when v_token in ('[*]', '.*', '.keyvalue()') then greatest(v_here[v_level], 2)
+        when v_token in ('$', '@') then greatest(v_here[v_level], 1)
+        else v_here[v_level] - (v_here[v_level] = 1)::integer  -- size() and type() give one value for a path
+      end;
+      wildcard_in_filter := wildcard_in_filter or (v_filters > 0 and v_token in ('[*]', '.*'));
+    end if;
+  end loop;
+  return next;
+end
+$$;
+comment on function fsm_internal.predicate_comparisons(text) is
+  'What a predicate compares, by its canonical text with empty string literals. many_by_many: a comparison has wildcards, ranges, lists or keyvalue() on both sides; path_by_path: paths on both sides; wildcard_in_filter: [*] or .* stands inside a filter.';
+
+-- internal/machines/refuse_unknown_machine.sql
+create function fsm_internal.refuse_unknown_machine(p_machine text, p_machine_version integer)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_versions jsonb := (
+    select jsonb_agg(jsonb_build_object('machine_version', v.machine_version, 'retired', v.retired) order by v.machine_version desc)
+    from fsm_internal.machine_versions v where v.machine = p_machine);
+begin
+  perform fsm_internal.refuse('SM001', 'machine not found',
+    jsonb_build_object('machine', p_machine, 'machine_version', p_machine_version, 'versions', coalesce(v_versions, '[]')),
+    case when v_versions is null then 'Define it with fsm.define_machine, or check the name: names are compared byte for byte.'
+      else 'Name one of versions that is not retired, define a new one, or bring one back with fsm.retire_machine(machine, version, false).' end);
+end
+$$;
+comment on function fsm_internal.refuse_unknown_machine(text, integer) is
+  'Raises SM001; versions in DETAIL lists what there is of the machine, the newest first.';
+
+-- internal/machines/root_findings.sql
+create function fsm_internal.root_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+immutable
+as $$
+declare
+  v_initial text := fsm_internal.definition_text(p_definition -> 'initial');
+  v_states jsonb := fsm_internal.definition_object(p_definition -> 'states');
+begin
+  if jsonb_typeof(p_definition) <> 'object' then
+    return query select 'error', 'wrong_type', '$', format('a definition is an object, not %s', jsonb_typeof(p_definition));
+    return;
+  end if;
+  return query
+    select k.* from fsm_internal.key_findings('machine', p_definition, '$') k;
+  return query
+    select 'error', 'missing_key', '$', format('the definition has no "%s"', k.key)
+    from unnest(array['id', 'initial', 'states']) k (key)
+    where not p_definition ? k.key;
+  return query
+    select 'error', 'wrong_type', '$.' || k.key, format('"%s" must be a JSON %s, not %s', k.key, k.type, jsonb_typeof(p_definition -> k.key))
+    from (values ('id', 'string'), ('initial', 'string'), ('states', 'object'), ('on', 'object'), ('meta', 'object')) k (key, type)
+    where jsonb_typeof(p_definition -> k.key) <> k.type;
+  return query
+    select v.severity, v.code, v.path, v.message
+    from (values
+      (octet_length(fsm_internal.definition_text(p_definition -> 'id')) not between 1 and 512,
+        'error', 'bad_name', '$.id', 'the name of a machine has 1 to 512 bytes'),
+      (p_definition -> 'states' = '{}', 'error', 'no_states', '$.states', 'the machine has no states'),
+      (not v_states ? v_initial, 'error', 'unknown_target', '$.initial', 'the initial state is not one of "states", where it stands by its plain name'),
+      (v_states #>> array[v_initial, 'type'] = 'final', 'error', 'initial_is_final', '$.initial', 'the initial state is final: no session could ever move'),
+      (p_definition ? 'context', 'warning', 'no_effect', '$.context',
+        'an initial context has no effect: fsm.create_session is given the context')
+    ) v (applies, severity, code, path, message)
+    where v.applies;
+end
+$$;
+comment on function fsm_internal.root_findings(jsonb) is 'What is wrong at the top of a definition: its type, keys, name and initial state.';
+
+-- internal/machines/size_findings.sql
+create function fsm_internal.size_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+immutable
+as $$
+declare
+  v_states bigint := (select count(*) from jsonb_object_keys(fsm_internal.definition_object(p_definition -> 'states')));
+  v_written record;
+begin
+  if v_states > 1000 then
+    return query select 'error', 'too_many_states', '$.states', format('the machine has %s states, the limit is 1000', v_states);
+    return;
+  end if;
+  return query
+    select 'error', 'too_many_candidates', e.path, format('the event has %s candidates, the limit is 100', jsonb_array_length(e.body))
+    from fsm_internal.definition_events(p_definition) e
+    where case when jsonb_typeof(e.body) = 'array' then jsonb_array_length(e.body) else 0 end > 100
+    union all
+    select 'error', 'too_many_invariants', s.path || '.meta.invariant',
+      format('the state has %s invariants, the limit is 100', jsonb_array_length(s.body #> '{meta,invariant}'))
+    from fsm_internal.definition_states(p_definition) s
+    where case when jsonb_typeof(s.body #> '{meta,invariant}') = 'array' then jsonb_array_length(s.body #> '{meta,invariant}') else 0 end > 100;
+  if found then
+    return;
+  end if;
+  select * into v_written from fsm_internal.definition_weight(p_definition);
+  if v_written.candidates > 20000 then
+    return query select 'error', 'too_many_candidates', '$',
+      format('with the events of the root in every state the machine has %s candidates, the limit is 20000', v_written.candidates);
+  elsif v_written.bytes > 134217728 then
+    return query select 'error', 'too_large', '$',
+      format('guards, invariants and schema, written out for each pair of states, have up to %s bytes, the limit is 134217728', v_written.bytes);
+  end if;
+end
+$$;
+comment on function fsm_internal.size_findings(jsonb) is
+  'Errors of a definition whose compiled form would be too large: more than 1,000 states, 100 candidates of one event, 100 invariants of a state, 20,000 candidates or 128 MiB in all. What comes after may then take the rest for granted.';
+
+create function fsm_internal.definition_weight(p_definition jsonb)
+returns table (candidates bigint, bytes bigint)
+language plpgsql
+immutable
+as $$
+declare
+  -- What is checked on entering a state is kept beside every pair of states that leads there: at most so many bytes.
+  v_terms integer := coalesce(octet_length((p_definition #> '{meta,context_schema}')::text), 0) + (
+    select coalesce(max(octet_length((s.body #> '{meta,invariant}')::text)), 0) from fsm_internal.definition_states(p_definition) s);
+begin
+  return query
+    with open_states as (
+      select count(*) as states from fsm_internal.definition_states(p_definition) s where not s.is_final
+    ), naming as (
+      -- In these states the root's candidates of the event do not apply.
+      select e.event, count(*) as states from fsm_internal.definition_events(p_definition) e
+      join fsm_internal.definition_states(p_definition) s using (state) where not s.is_final group by e.event
+    ), lists as (
+      -- A save reads guards by pair of states: they are written once more for each target of their list.
+      select c.state, c.event, count(*) as candidates, count(distinct c.body -> 'target') as targets,
+        sum(octet_length(c.event) + coalesce(octet_length(c.body ->> 'guard'), 0)) as bytes
+      from fsm_internal.definition_candidates(p_definition) c group by c.state, c.event
+    ), written as (
+      select l.candidates, l.bytes * (1 + l.targets) + l.targets * v_terms as bytes,
+        case when l.state is null then o.states - coalesce(n.states, 0) else 1 end as copies
+      from lists l cross join open_states o left join naming n on n.event = l.event
+    )
+    select coalesce(sum(w.candidates * w.copies), 0)::bigint,
+      (coalesce(sum(w.bytes * w.copies), 0)
+        + 2 * v_terms * (select count(*) from fsm_internal.definition_states(p_definition)))::bigint
+    from written w;
+end
+$$;
+comment on function fsm_internal.definition_weight(jsonb) is
+  'How much a definition is once the root''s events, guards, invariants and the schema stand beside each pair of states, without writing them out: candidates, and at most about how many bytes.';
+
+-- internal/machines/state_findings.sql
+create function fsm_internal.state_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    select 'error', v.code, fsm_internal.schema_path('$.states', s.key), v.message
+    from jsonb_each(fsm_internal.definition_object(p_definition -> 'states')) s
+    cross join lateral (values
+      (octet_length(s.key) not between 1 and 128, 'bad_name', 'the name of a state has 1 to 128 bytes'),
+      (s.key ~ '^[.#]', 'bad_name', 'the name of a state may not start with . or #, because no target could name it'),
+      (jsonb_typeof(s.value) <> 'object', 'wrong_type', format('a state must be an object, not %s', jsonb_typeof(s.value)))
+    ) v (applies, code, message)
+    where v.applies;
+  return query
+    select k.* from fsm_internal.definition_states(p_definition) s
+    cross join lateral fsm_internal.key_findings('state', s.body, s.path) k
+    where s.body - fsm_internal.definition_keys('state') <> '{}'
+    union all
+    select k.* from fsm_internal.definition_states(p_definition) s
+    cross join lateral fsm_internal.key_findings('meta of a state', s.body -> 'meta', s.path || '.meta') k
+    where s.body ? 'meta';
+  return query
+    select 'error', 'wrong_type', format('%s.%s', s.path, k.key), format('"%s" must be a JSON object, not %s', k.key, jsonb_typeof(s.body -> k.key))
+    from fsm_internal.definition_states(p_definition) s
+    cross join unnest(array['on', 'after', 'meta']) k (key)
+    where jsonb_typeof(s.body -> k.key) <> 'object';
+  return query
+    select 'error', 'final_with_exit', format('%s.%s', s.path, k.key), format('a final state has no "%s": nothing leads out of it', k.key)
+    from fsm_internal.definition_states(p_definition) s
+    cross join unnest(array['on', 'after']) k (key)
+    where s.is_final and fsm_internal.definition_object(s.body -> k.key) <> '{}';
+  return query
+    select 'error', case when s.body ->> 'type' in ('parallel', 'history', 'compound') then 'unsupported' else 'bad_value' end, s.path || '.type',
+      case s.body ->> 'type'
+        when 'parallel' then 'parallel states are not supported: a session is in one state; make each region a machine of its own'
+        when 'history' then 'history states are not supported: name the state to go back to as a target, or use fsm.rollback_session'
+        when 'compound' then 'nested states are not supported: make each a state of its own under the machine''s "states"'
+        else 'the type of a state is "final" or "atomic"; without one it is atomic'
+      end
+    from fsm_internal.definition_states(p_definition) s
+    where s.body -> 'type' not in ('"final"', '"atomic"');
+  return query
+    select 'error', 'wrong_type', i.path, format('an invariant is a jsonpath predicate as a string, or a list of such, not %s', jsonb_typeof(i.predicate))
+    from fsm_internal.definition_invariants(p_definition) i
+    where jsonb_typeof(i.predicate) <> 'string';
+end
+$$;
+comment on function fsm_internal.state_findings(jsonb) is 'What is wrong with the states themselves: names, keys, types, invariants that are no strings.';
+
+-- internal/machines/store_machine.sql
+create function fsm_internal.store_machine(p_machine text, p_machine_version integer, p_definition jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_context_version integer := coalesce((p_definition #>> '{meta,context_version}')::numeric::integer, 1);
+begin
+  insert into fsm_internal.machine_versions (machine, machine_version, definition, context_version, created_at, created_by)
+  values (p_machine, p_machine_version, p_definition, v_context_version, clock_timestamp(), session_user)
+  on conflict do nothing;
+  if not found then
+    raise exception using errcode = '40001', message = 'the machine was defined by another transaction at the same time',
+      detail = jsonb_build_object('machine', p_machine, 'machine_version', p_machine_version)::text,
+      hint = 'Nothing was stored. Call fsm.define_machine again.';
+  end if;
+  perform fsm_internal.store_states(p_machine, p_machine_version, v_context_version, p_definition);
+  perform fsm_internal.store_candidates(p_machine, p_machine_version, p_definition);
+  perform fsm_internal.store_moves(p_machine, p_machine_version);
+  insert into fsm_internal.machine_delays (machine, machine_version, state, delay_ms, to_state)
+  select p_machine, p_machine_version, d.state, d.delay::bigint, fsm_internal.definition_target(p_machine, d.body ->> 'target')
+  from fsm_internal.definition_deadlines(p_definition) d;
+end
+$$;
+comment on function fsm_internal.store_machine(text, integer, jsonb) is
+  'Writes a machine version: the definition, which must be without findings of severity error, and its compiled form. 40001 if another transaction wrote that version without the lock of fsm.define_machine, or unseen by this one''s snapshot.';
+
+create function fsm_internal.store_states(p_machine text, p_machine_version integer, p_context_version integer, p_definition jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_schema record;
+begin
+  select c.schema_check, c.schema_rest into v_schema
+  from fsm_internal.compile_schema(p_definition #> '{meta,context_schema}') c
+  where p_definition #> '{meta,context_schema}' is not null;
+  insert into fsm_internal.machine_states (machine, machine_version, state, is_initial, is_final, context_version,
+    max_context_bytes, audit_chain, invariants, schema_check, schema_rest)
+  select p_machine, p_machine_version, s.state, s.state = p_definition ->> 'initial', s.is_final, p_context_version,
+    coalesce((p_definition #>> '{meta,max_context_bytes}')::numeric::bigint, 8388608),
+    coalesce(p_definition #>> '{meta,audit}' = 'chain', false),
+    array(
+      select (i.predicate #>> '{}')::jsonpath from fsm_internal.definition_invariants(p_definition) i
+      where i.state = s.state order by i.nth),
+    v_schema.schema_check, v_schema.schema_rest
+  from fsm_internal.definition_states(p_definition) s;
+end
+$$;
+comment on function fsm_internal.store_states(text, integer, integer, jsonb) is 'Writes the states of a machine version, with what is checked on entering them.';
+
+create function fsm_internal.store_candidates(p_machine text, p_machine_version integer, p_definition jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  insert into fsm_internal.machine_candidates (machine, machine_version, from_state, event, candidate, to_state, guard, guard_source,
+    reenter, loop_limit, loop_window, loop_action, divert_to)
+  select p_machine, p_machine_version, t.from_state, t.event, t.candidate, t.to_state, t.guard::jsonpath, t.guard,
+    t.reenter, r.loop_limit, r.loop_window, r.loop_action, r.divert_to
+  from fsm_internal.definition_transitions(p_definition) t
+  cross join lateral fsm_internal.loop_rule(p_machine, t.loop) r;
+end
+$$;
+comment on function fsm_internal.store_candidates(text, integer, jsonb) is
+  'Writes the candidates of a machine version: those of the root for every state that they apply in, each with the loop rule that applies to it.';
+
+create function fsm_internal.store_moves(p_machine text, p_machine_version integer)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  insert into fsm_internal.machine_moves (machine, machine_version, from_state, to_state, events, candidates, hits, guards,
+    loop_limit, loop_window, loop_action, divert_to, same_rule, target)
+  with lists as (
+    select c.from_state, c.event, array_agg(c.candidate order by c.candidate) as candidates, array_agg(c.to_state order by c.candidate) as targets,
+      array_agg(c.guard order by c.candidate) as guards, array_agg(c.reenter order by c.candidate) as reenters,
+      array_agg(c.loop_limit order by c.candidate) as limits, array_agg(c.loop_window order by c.candidate) as windows,
+      array_agg(c.loop_action order by c.candidate) as actions, array_agg(c.divert_to order by c.candidate) as diverts
+    from fsm_internal.machine_candidates c
+    where c.machine = p_machine and c.machine_version = p_machine_version group by c.from_state, c.event
+  ), tried as (
+    -- Per target of a list, the list up to the last candidate that leads there.
+    select l.from_state, t.to_state, l.event, u.candidate, u.target = t.to_state as hit, u.guard, u.reenter,
+      u.loop_limit, u.loop_window, u.loop_action, u.divert_to
+    from lists l
+    cross join lateral (select n.target, max(n.nth) from unnest(l.targets) with ordinality n (target, nth) group by n.target) t (to_state, last)
+    cross join lateral unnest(l.candidates, l.targets, l.guards, l.reenters, l.limits, l.windows, l.actions, l.diverts)
+      u (candidate, target, guard, reenter, loop_limit, loop_window, loop_action, divert_to)
+    where u.candidate <= t.last
+    union all
+    -- A pure update of the context: a pair that no candidate decides.
+    select s.state, s.state, null, null, null, null, null, null, null, null, null from fsm_internal.machine_states s
+    where s.machine = p_machine and s.machine_version = p_machine_version and not s.is_final
+  ), pairs as (
+    select t.from_state, t.to_state,
+      array_agg(t.event order by t.event collate "C", t.candidate) filter (where t.event is not null) as events,
+      array_agg(t.candidate order by t.event collate "C", t.candidate) filter (where t.event is not null) as candidates,
+      array_agg(t.hit order by t.event collate "C", t.candidate) filter (where t.event is not null) as hits,
+      array_agg(t.guard order by t.event collate "C", t.candidate) filter (where t.event is not null) as guards,
+      count(distinct (t.loop_limit, t.loop_window, t.loop_action, t.divert_to)) filter (where t.hit) as rules,
+      coalesce(bool_or(t.reenter and t.from_state = t.to_state) filter (where t.hit), false) as reenters,
+      min(t.loop_limit) filter (where t.hit) as loop_limit, min(t.loop_window) filter (where t.hit) as loop_window,
+      min(t.loop_action) filter (where t.hit) as loop_action, min(t.divert_to) filter (where t.hit) as divert_to
+    from tried t group by t.from_state, t.to_state
+  )
+  select p_machine, p_machine_version, p.from_state, p.to_state, coalesce(p.events, '{}'), coalesce(p.candidates, '{}'),
+    coalesce(p.hits, '{}'), coalesce(p.guards, '{}'),
+    case when p.rules = 1 then p.loop_limit end, case when p.rules = 1 then p.loop_window end,
+    case when p.rules = 1 then p.loop_action end, case when p.rules = 1 then p.divert_to end,
+    p.rules <= 1 and not p.reenters, fsm_internal.admission_of(p_machine, p_machine_version, p.to_state)
+  from pairs p;
+end
+$$;
+comment on function fsm_internal.store_moves(text, integer) is
+  'Writes what a save from one state to another has to try, put together from the candidates. Where the hits of a pair have different loop rules, the pair has none and same_rule is false.';
+
+-- internal/machines/target_findings.sql
+create function fsm_internal.target_findings(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    with targets as (
+      select c.body -> 'target' as target, c.target_path as path from fsm_internal.definition_candidates(p_definition) c
+      union all
+      select d.body -> 'target', d.target_path from fsm_internal.definition_deadlines(p_definition) d
+      union all
+      select c.body #> '{meta,loop,action,divert}', c.path || '.meta.loop.action.divert' from fsm_internal.definition_candidates(p_definition) c
+      union all
+      select p_definition #> '{meta,loop,action,divert}', '$.meta.loop.action.divert'
+    ), named as (
+      select t.path, t.target, fsm_internal.definition_target(p_definition ->> 'id', fsm_internal.definition_text(t.target)) as state
+      from targets t where t.target is not null
+    )
+    select 'error', case when n.state is null then 'wrong_type' else 'unknown_target' end, n.path,
+      case when n.state is null then format('a target is the name of a state, not %s', jsonb_typeof(n.target))
+        else format('there is no state %s', to_jsonb(left(n.state, 128))) end
+    from named n
+    left join jsonb_object_keys(fsm_internal.definition_object(p_definition -> 'states')) s (state) on s.state = n.state
+    where s.state is null;
+end
+$$;
+comment on function fsm_internal.target_findings(jsonb) is
+  'Every target of a transition, a deadline or a diverted loop that is no state of the machine.';
+
+-- internal/schema/compile_schema.sql
+create function fsm_internal.compile_schema(p_schema jsonb)
+returns table (schema_check jsonpath, schema_rest jsonb)
+language plpgsql
+immutable
+as $$
+declare
+  v_resolved jsonb;
+begin
+  if p_schema is not null then
+    v_resolved := fsm_internal.schema_resolve(fsm_internal.schema_definitions(p_schema), p_schema);
+    schema_check := ('strict !exists($?(' || fsm_internal.schema_violation(v_resolved) || '))')::jsonpath;
+    schema_rest := nullif(fsm_internal.schema_rest_below('strict $', fsm_internal.schema_rest(v_resolved)), '[]');
+  end if;
+  return next;
+end
+$$;
+comment on function fsm_internal.compile_schema(jsonb) is
+  'A context_schema without schema_problems, made ready for the hot path. A context is valid when schema_check is null or jsonb_path_match(context, schema_check, ''{}'', true) is true, and schema_rest is null or schema_rest_holds(schema_rest, context). The first is false or null, never an error, for any other.';
+
+-- internal/schema/schema_all_nodes.sql
+create function fsm_internal.schema_all_nodes(p_schema jsonb)
+returns table (owner text, node jsonb, path text, depth int)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    with units (owner, unit, path) as (
+      select null, p_schema, '$'
+      union all
+      select d.key, d.value, fsm_internal.schema_path('$."$defs"', d.key)
+      from jsonb_each(case when jsonb_typeof(p_schema -> '$defs') = 'object' then p_schema -> '$defs' end) d
+    )
+    select u.owner, n.node, n.path, n.depth
+    from units u cross join lateral fsm_internal.schema_nodes(u.unit, u.path) n
+    limit 5001;
+end
+$$;
+comment on function fsm_internal.schema_all_nodes(jsonb) is
+  'A context_schema and all its subschemas, each with the definition it stands in (null: in none). Ends at 5,001 rows, one beyond the limit.';
+
+-- internal/schema/schema_alternative_findings.sql
+create function fsm_internal.schema_alternative_findings(p_schema jsonb, p_value jsonb, p_path text, p_limit int)
+returns jsonb[]
+language plpgsql
+immutable
+as $$
+declare
+  v_alternatives jsonb := p_schema -> 'anyOf';
+  v_found jsonb[];
+  v_meant jsonb[];
+  v_count int := 0;
+begin
+  for i in 0 .. jsonb_array_length(v_alternatives) - 1 loop
+    v_found := fsm_internal.schema_node_findings(v_alternatives -> i, p_value, p_path, p_limit);
+    if v_found = '{}' then
+      return v_found;
+    elsif not exists (
+      -- One of another type, or with another constant in a member such as "kind", is not meant.
+      select from unnest(v_found) f
+      where f ->> 0 in ('type', 'const', 'enum', 'false_schema') and f ->> 1 = p_path
+        or f ->> 0 in ('const', 'enum') and substr(f ->> 1, length(p_path) + 1) ~ '^\.[A-Za-z0-9_]+$') then
+      v_meant := v_found;
+      v_count := v_count + 1;
+    end if;
+  end loop;
+  -- When only one is meant, what that one misses says more than that none holds.
+  if v_count = 1 then
+    return v_meant;
+  end if;
+  return array[jsonb_build_array('anyOf', p_path, format('matches none of the %s alternatives (%s), found %s',
+    jsonb_array_length(v_alternatives),
+    (select string_agg(fsm_internal.schema_expected(a.value), '; ' order by a.ordinality)
+     from jsonb_array_elements(v_alternatives) with ordinality a where a.ordinality <= 6),
+    fsm_internal.schema_sample(p_value)))];
+end
+$$;
+comment on function fsm_internal.schema_alternative_findings(jsonb, jsonb, text, int) is 'schema_node_findings of anyOf.';
+
+-- internal/schema/schema_children.sql
+create function fsm_internal.schema_children(p_schema jsonb, p_path text)
+returns table (child jsonb, path text)
+language plpgsql
+immutable
+as $$
+begin
+  if jsonb_typeof(p_schema -> 'properties') = 'object' then
+    return query
+      select p.value, fsm_internal.schema_path(p_path || '.properties', p.key)
+      from jsonb_each(p_schema -> 'properties') p;
+  end if;
+  if p_schema ? 'items' then
+    return query select p_schema -> 'items', p_path || '.items';
+  end if;
+  if jsonb_typeof(p_schema -> 'anyOf') = 'array' then
+    return query
+      select a.value, format('%s.anyOf[%s]', p_path, a.ordinality - 1)
+      from jsonb_array_elements(p_schema -> 'anyOf') with ordinality a;
+  end if;
+  if jsonb_typeof(p_schema -> '$ref') in ('object', 'boolean') then
+    return query select p_schema -> '$ref', p_path || '."$ref"';
+  end if;
+end
+$$;
+comment on function fsm_internal.schema_children(jsonb, text) is
+  'The subschemas that stand directly in a schema, with their paths; of $ref only one that schema_resolve put in place.';
+
+-- internal/schema/schema_constant.sql
+create function fsm_internal.schema_constant(p_item text, p_value jsonb)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_keys text[];
+begin
+  if jsonb_typeof(p_value) not in ('object', 'array') then
+    return p_item || '==' || p_value::text;
+  elsif p_item <> '@' then
+    return format('exists(%s?(%s))', p_item, fsm_internal.schema_constant('@', p_value));
+  elsif jsonb_typeof(p_value) = 'array' then
+    return fsm_internal.schema_joined(format('@.size()==%s', jsonb_array_length(p_value)) || array(
+      select fsm_internal.schema_constant(format('@[%s]', a.ordinality - 1), a.value)
+      from jsonb_array_elements(p_value) with ordinality a
+      order by a.ordinality), '&&');
+  elsif p_value = '{}' then
+    return '!exists(@.*)';
+  end if;
+  v_keys := array(select jsonb_object_keys(p_value));
+  return fsm_internal.schema_joined(array(
+      select fsm_internal.schema_constant('@.' || to_jsonb(k.key)::text, k.value)
+      from jsonb_each(p_value) k
+      order by k.key collate "C")
+    || format('!exists(@.keyvalue().key?(!(%s)))', fsm_internal.schema_one_of(v_keys)), '&&');
+end
+$$;
+comment on function fsm_internal.schema_constant(text, jsonb) is
+  'A jsonpath predicate that is true exactly when the item equals the value (numbers as numbers, objects whatever the order of keys); else false or unknown.';
+
+-- internal/schema/schema_container_terms.sql
+create function fsm_internal.schema_container_terms(p_schema jsonb)
+returns text[]
+language plpgsql
+immutable
+as $$
+declare
+  v_required text;
+  v_terms text[];
+begin
+  v_required := fsm_internal.schema_joined(array(
+    select '(exists(@.' || r.value::text || '))is unknown'
+    from jsonb_array_elements(p_schema -> 'required') r
+    order by r.value #>> '{}' collate "C"), '||');
+  v_terms := array[case
+    when p_schema -> 'type' in ('"object"', '["object"]') then v_required
+    else '@.type()=="object"&&(' || v_required || ')' end];
+  v_terms := v_terms || array(
+    select 'exists(@.' || to_jsonb(p.key)::text || '?(' || fsm_internal.schema_violation(p.value) || '))'
+    from jsonb_each(p_schema -> 'properties') p
+    order by p.key collate "C");
+  if p_schema -> 'additionalProperties' = 'false' then
+    v_terms := v_terms || case
+      when coalesce(p_schema -> 'properties', '{}') = '{}' then 'exists(@.*)'
+      else 'exists(@.keyvalue().key?(!(' || fsm_internal.schema_one_of(array(select jsonb_object_keys(p_schema -> 'properties'))) || ')))' end;
+  end if;
+  return v_terms || ('exists(@[*]?(' || fsm_internal.schema_violation(p_schema -> 'items') || '))');
+end
+$$;
+comment on function fsm_internal.schema_container_terms(jsonb) is
+  'The violations of required, properties, additionalProperties and items: jsonpath predicates on @, each true exactly when its keyword is violated, else false or unknown. Null terms say nothing.';
+
+-- internal/schema/schema_definition_name.sql
+create function fsm_internal.schema_definition_name(p_ref text)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_pointer text := p_ref;
+begin
+  if p_ref like '%\%%' then
+    if p_ref ~ '%(?![0-9A-Fa-f]{2})' then
+      return null;
+    end if;
+    begin
+      v_pointer := convert_from((
+        select string_agg(case when m.part[1] like '\%%' then decode(right(m.part[1], 2), 'hex') else convert_to(m.part[1], 'UTF8') end,
+          '' order by m.position)
+        from regexp_matches(p_ref, '%..|[^%]+', 'g') with ordinality m (part, position)), 'UTF8');
+    exception when character_not_in_repertoire then
+      return null;
+    end;
+  end if;
+  if v_pointer !~ '^#/\$defs/(?:[^/~]|~[01])*$' then
+    return null;
+  end if;
+  return replace(replace(substr(v_pointer, length('#/$defs/') + 1), '~1', '/'), '~0', '~');
+end
+$$;
+comment on function fsm_internal.schema_definition_name(text) is
+  'The key in $defs that a $ref means: a JSON pointer (~0 ~1) in a URI fragment (%-escapes). Null for any other reference.';
+
+-- internal/schema/schema_definitions.sql
+create function fsm_internal.schema_definitions(p_schema jsonb)
+returns jsonb
+language plpgsql
+immutable
+as $$
+declare
+  v_open jsonb := coalesce(p_schema -> '$defs', '{}');
+  v_done jsonb := jsonb '{}';
+  v_next jsonb;
+  v_needs jsonb;
+begin
+  if v_open = '{}' then
+    return v_done;
+  end if;
+  select coalesce(jsonb_object_agg(r.owner, r.targets), '{}') into v_needs
+  from (select s.owner, jsonb_agg(distinct s.target) as targets
+        from fsm_internal.schema_references(p_schema) s where s.owner is not null group by s.owner) r;
+  -- In every pass those whose references are all done. A definition that needs itself is never done.
+  for v_pass in 1 .. 64 loop
+    select jsonb_object_agg(d.key, case
+        when v_done @> any (select jsonb_build_object(n, null) from jsonb_array_elements_text(v_needs -> d.key) n) then 'null'
+        else fsm_internal.schema_resolve(v_done, d.value) end)
+      into v_next
+    from jsonb_each(v_open) d
+    where not exists (select from jsonb_array_elements_text(v_needs -> d.key) n where not v_done ? n);
+    exit when v_next is null;
+    v_open := v_open - array(select jsonb_object_keys(v_next));
+    v_done := v_done || (
+      select jsonb_object_agg(n.key, case when octet_length(n.value::text) <= 65536 then n.value else 'null' end) from jsonb_each(v_next) n);
+  end loop;
+  return v_done;
+end
+$$;
+comment on function fsm_internal.schema_definitions(jsonb) is
+  'The resolved $defs of a context_schema by name: null for one beyond 65,536 bytes, nothing for one that refers to itself or stands at the end of a chain of more than 64. Each is resolved once, so that references to references do not multiply the work.';
+
+-- internal/schema/schema_enum_has.sql
+create function fsm_internal.schema_enum_has(p_values jsonb, p_value jsonb)
+returns boolean
+language plpgsql
+immutable
+as $$
+begin
+  if jsonb_typeof(p_value) in ('object', 'array') then
+    return exists (select from jsonb_array_elements(p_values) e where e.value = p_value);
+  end if;
+  return p_values @> p_value;
+end
+$$;
+comment on function fsm_internal.schema_enum_has(jsonb, jsonb) is 'Whether a value equals one of the list, numbers as numbers.';
+
+-- internal/schema/schema_expansion_problems.sql
+create function fsm_internal.schema_expansion_problems(p_schema jsonb)
+returns table (code text, path text, message text)
+language plpgsql
+immutable
+as $$
+declare
+  v_definitions jsonb := fsm_internal.schema_definitions(p_schema);
+  v_open text[];
+  v_resolved jsonb;
+  v_bytes int;
+begin
+  v_open := array(select d from jsonb_object_keys(coalesce(p_schema -> '$defs', '{}')) d where not v_definitions ? d);
+  if v_open <> '{}' then
+    return query
+      select 'recursive_ref', r.path, format('%s leads back to itself: recursion is not supported', fsm_internal.schema_sample(to_jsonb(r.ref)))
+      from fsm_internal.schema_references(p_schema) r
+      where r.owner = any (v_open) and r.target = any (v_open) and not exists (
+        -- One that waits for nothing open was cut off by the limit of schema_definitions.
+        select from unnest(v_open) o (name)
+        where not exists (select from fsm_internal.schema_references(p_schema) s where s.owner = o.name and s.target = any (v_open)));
+    if not found then
+      return query select 'schema_too_deep', '$."$defs"', 'references to references go deeper than 64 levels';
+    end if;
+    return;
+  end if;
+  return query
+    select 'schema_too_large', fsm_internal.schema_path('$."$defs"', d.key), 'with its references written out it has more than 65536 bytes'
+    from jsonb_each(v_definitions) d where d.value = 'null';
+  if found then
+    return;
+  end if;
+  v_resolved := fsm_internal.schema_resolve(v_definitions, p_schema);
+  v_bytes := octet_length(v_resolved::text);
+  if v_bytes > 65536 then
+    return query select 'schema_too_large', '$', format('with its references written out it has %s bytes; the limit is 65536', v_bytes);
+  elsif (select max(n.depth) from fsm_internal.schema_nodes(v_resolved, '$') n) > 64 then
+    return query select 'schema_too_deep', '$', 'with its references written out it nests deeper than 64 levels';
+  else
+    v_bytes := greatest(octet_length(fsm_internal.schema_violation(v_resolved)), octet_length(fsm_internal.schema_rest(v_resolved)::text));
+    if v_bytes > 65536 then
+      return query select 'schema_too_large', '$', format('compiled to jsonpath it has %s bytes; the limit is 65536', v_bytes);
+    end if;
+  end if;
+end
+$$;
+comment on function fsm_internal.schema_expansion_problems(jsonb) is
+  'What is wrong with a context_schema that is sound keyword by keyword: references that lead in a circle, and limits that it exceeds when they are written out.';
+
+-- internal/schema/schema_expected.sql
+create function fsm_internal.schema_expected(p_schema jsonb)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_list jsonb := coalesce(p_schema -> 'enum', p_schema -> 'type', '[]');
+begin
+  if p_schema ? 'const' then
+    return fsm_internal.schema_sample(p_schema -> 'const');
+  elsif p_schema ? '$ref' and v_list = '[]' then
+    return fsm_internal.schema_expected(p_schema -> '$ref');
+  elsif jsonb_typeof(v_list) = 'string' then
+    return v_list #>> '{}';
+  end if;
+  return coalesce((
+    select string_agg(case when p_schema ? 'enum' then fsm_internal.schema_sample(e.value) else e.value #>> '{}' end, ' or ' order by e.ordinality)
+      || case when jsonb_array_length(v_list) > 6 then format(' or one of %s more', jsonb_array_length(v_list) - 6) else '' end
+    from jsonb_array_elements(v_list) with ordinality e
+    where e.ordinality <= 6), case when p_schema ? 'enum' then 'nothing' else 'another value' end);
+end
+$$;
+comment on function fsm_internal.schema_expected(jsonb) is 'In a few words what const, enum or type of a resolved schema ask for.';
+
+-- internal/schema/schema_findings.sql
+create function fsm_internal.schema_findings(p_schema jsonb, p_value jsonb, p_limit int default 20)
+returns table (code text, path text, message text)
+language plpgsql
+immutable
+as $$
+declare
+  v_schema jsonb := p_schema;
+begin
+  if p_schema is null or p_limit < 1 then
+    return;
+  elsif p_value is null then
+    return query select 'type', '$', 'there is no value';
+    return;
+  end if;
+  -- What has no $defs has no $ref to be resolved.
+  if p_schema ? '$defs' then
+    v_schema := fsm_internal.schema_resolve(fsm_internal.schema_definitions(p_schema), p_schema);
+  end if;
+  if jsonb_typeof(p_schema) = 'array' then
+    return query select 'schema', '$', 'the rest of the schema does not hold' where not fsm_internal.schema_rest_holds(p_schema, p_value);
+    return;
+  end if;
+  return query
+    select f ->> 0, f ->> 1, f ->> 2
+    from unnest(fsm_internal.schema_node_findings(v_schema, p_value, '$', coalesce(p_limit, 2147483647))) f;
+end
+$$;
+comment on function fsm_internal.schema_findings(jsonb, jsonb, int) is
+  'Why a value violates a context_schema that has no schema_problems: the keyword that fails, the jsonpath of the value (of a missing key: its place), and a sentence. No rows: valid. p_limit null: all. For a schema_rest there is one row, without details, unless schema_rest_holds.';
+
+-- internal/schema/schema_ignored.sql
+create function fsm_internal.schema_ignored()
+returns text[]
+language sql
+immutable
+return array['title', 'description', 'default', 'examples', 'deprecated', 'format', '$schema', '$id', '$comment'];
+comment on function fsm_internal.schema_ignored() is 'The keywords of a context_schema that say nothing about validity.';
+
+-- internal/schema/schema_item_findings.sql
+create function fsm_internal.schema_item_findings(p_schema jsonb, p_value jsonb, p_path text, p_limit int)
+returns jsonb[]
+language plpgsql
+immutable
+as $$
+declare
+  v_found jsonb[] := array[]::jsonb[];
+  v_index bigint;
+  v_item jsonb;
+begin
+  for v_item, v_index in
+    select a.value, a.ordinality - 1 from jsonb_array_elements(p_value) with ordinality a
+  loop
+    v_found := v_found || fsm_internal.schema_node_findings(
+      p_schema -> 'items', v_item, p_path || '[' || v_index || ']', p_limit - cardinality(v_found));
+    exit when cardinality(v_found) >= p_limit;
+  end loop;
+  return v_found;
+end
+$$;
+comment on function fsm_internal.schema_item_findings(jsonb, jsonb, text, int) is 'schema_node_findings of the items of an array, in their order.';
+
+-- internal/schema/schema_joined.sql
+create function fsm_internal.schema_joined(p_terms text[], p_operator text)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_terms text[] := array_remove(p_terms, null);
+begin
+  while cardinality(v_terms) > 32 loop
+    -- In groups, because jsonpath descends once per operator of a chain and the stack is finite.
+    v_terms := array(
+      select '(' || string_agg(t.term, p_operator order by t.ordinality) || ')'
+      from unnest(v_terms) with ordinality t (term, ordinality)
+      group by (t.ordinality - 1) / 32
+      order by (t.ordinality - 1) / 32);
+  end loop;
+  return nullif(array_to_string(v_terms, p_operator), '');
+end
+$$;
+comment on function fsm_internal.schema_joined(text[], text) is 'Jsonpath predicates joined by && or ||; null terms are left out, and null if none is left.';
+
+-- internal/schema/schema_keyword_hint.sql
+create function fsm_internal.schema_keyword_hint(p_keyword text)
+returns text
+language sql
+immutable
+return case
+  when p_keyword = 'oneOf' then 'use anyOf'
+  when p_keyword = 'allOf' then 'write the keywords side by side; a $ref may stand beside them'
+  when p_keyword = 'discriminator' then 'leave it out; anyOf with a const in each alternative says the same'
+  when p_keyword in ('prefixItems', 'additionalItems', 'unevaluatedItems', 'contains', 'minContains', 'maxContains', 'uniqueItems')
+    then 'arrays have items (one schema for all), minItems and maxItems'
+  when p_keyword in ('patternProperties', 'propertyNames', 'unevaluatedProperties', 'minProperties', 'maxProperties')
+    then 'objects have properties, required and additionalProperties (true or false)'
+  when p_keyword in ('not', 'if', 'then', 'else', 'dependentRequired', 'dependentSchemas', 'dependencies')
+    then 'conditions between values belong into an invariant'
+  when p_keyword = 'multipleOf' then 'use an invariant, such as $.amount % 5 == 0'
+  when p_keyword = 'definitions' then 'use $defs at the top of the schema'
+  when p_keyword in ('$anchor', '$dynamicRef', '$dynamicAnchor', '$recursiveRef', '$recursiveAnchor', '$vocabulary', 'id')
+    then 'use $ref with #/$defs/Name'
+  when p_keyword = 'nullable' then 'add "null" to type'
+  when p_keyword in ('readOnly', 'writeOnly', 'contentEncoding', 'contentMediaType', 'contentSchema') then 'leave it out; it says nothing about validity'
+  else 'the keywords are type, required, properties, additionalProperties, items, minItems, maxItems, enum, const, minimum, maximum, '
+    'exclusiveMinimum, exclusiveMaximum, minLength, maxLength, pattern, anyOf, $ref and $defs'
+end;
+comment on function fsm_internal.schema_keyword_hint(text) is 'What to write instead of a keyword that is not supported.';
+
+-- internal/schema/schema_length_limit.sql
+create function fsm_internal.schema_length_limit()
+returns integer
+language sql
+immutable
+return 64;
+comment on function fsm_internal.schema_length_limit() is
+  'Up to this many characters a length is tested by a regular expression. Its cost rises with the square of the bound (6 us at 64, 75 us at 250), so longer ones are left to schema_rest.';
+
+-- internal/schema/schema_length_terms.sql
+create function fsm_internal.schema_length_terms(p_schema jsonb)
+returns text[]
+language plpgsql
+immutable
+as $$
+declare
+  v_min numeric := (p_schema -> 'minLength')::numeric;
+  v_max numeric := (p_schema -> 'maxLength')::numeric;
+  v_limit int := fsm_internal.schema_length_limit();
+begin
+  return array[
+    case
+      when v_min = 1 then '@==""'
+      when v_min between 2 and v_limit then '@ like_regex "^.{0,' || trunc(v_min) - 1 || '}$" flag "s"'
+    end,
+    case
+      when v_max = 0 then '@>""'
+      when v_max <= v_limit then '@ like_regex "^.{' || trunc(v_max) + 1 || '}" flag "s"'
+    end];
+end
+$$;
+comment on function fsm_internal.schema_length_terms(jsonb) is
+  'The violations of minLength and maxLength up to schema_length_limit: jsonpath predicates on @, true exactly for a string that is too short or too long.';
+
+-- internal/schema/schema_member_findings.sql
+create function fsm_internal.schema_member_findings(p_schema jsonb, p_value jsonb, p_path text, p_limit int)
+returns jsonb[]
+language plpgsql
+immutable
+as $$
+declare
+  v_found jsonb[] := array[]::jsonb[];
+  v_key text;
+  v_child jsonb;
+begin
+  if p_schema ? 'required' then
+    v_found := array(
+      select jsonb_build_array('required', fsm_internal.schema_path(p_path, r.key), 'required, but missing')
+      from jsonb_array_elements_text(p_schema -> 'required') r (key)
+      where not p_value ? r.key
+      order by r.key collate "C" limit p_limit);
+  end if;
+  if p_schema -> 'additionalProperties' = 'false' then
+    v_found := v_found || array(
+      select jsonb_build_array('additionalProperties', fsm_internal.schema_path(p_path, k.key), 'not allowed: no property of this name is defined')
+      from jsonb_object_keys(p_value) k (key)
+      where not coalesce(p_schema -> 'properties' ? k.key, false)
+      order by k.key collate "C" limit p_limit);
+  end if;
+  if p_schema ? 'properties' then
+    for v_key, v_child in
+      select p.key, p.value from jsonb_each(p_schema -> 'properties') p where p_value ? p.key order by p.key collate "C"
+    loop
+      exit when cardinality(v_found) >= p_limit;
+      v_found := v_found || fsm_internal.schema_node_findings(
+        v_child, p_value -> v_key, fsm_internal.schema_path(p_path, v_key), p_limit - cardinality(v_found));
+    end loop;
+  end if;
+  return v_found;
+end
+$$;
+comment on function fsm_internal.schema_member_findings(jsonb, jsonb, text, int) is 'schema_node_findings of the keywords about an object''s members.';
+
+-- internal/schema/schema_message.sql
+create function fsm_internal.schema_message(p_keyword text, p_schema jsonb, p_value jsonb)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_expected text := case
+    when p_keyword in ('type', 'const', 'enum') then fsm_internal.schema_expected(jsonb_build_object(p_keyword, p_schema -> p_keyword))
+    else fsm_internal.schema_sample(p_schema -> p_keyword) end;
+  v_found text := fsm_internal.schema_sample(p_value);
+begin
+  if p_keyword = 'type' and jsonb_typeof(p_value) in ('number', 'string', 'boolean') then
+    v_found := jsonb_typeof(p_value) || ' ' || v_found;
+  elsif p_keyword in ('minLength', 'maxLength') then
+    v_found := length(p_value #>> '{}') || ': ' || v_found;
+  elsif p_keyword in ('minItems', 'maxItems') then
+    v_found := jsonb_array_length(p_value)::text;
+  end if;
+  return format(case p_keyword
+    when 'pattern' then 'expected a string that matches %s, found %s'
+    when 'minLength' then 'expected at least %s characters, found %s'
+    when 'maxLength' then 'expected at most %s characters, found %s'
+    when 'minItems' then 'expected at least %s items, found %s'
+    when 'maxItems' then 'expected at most %s items, found %s'
+    when 'minimum' then 'expected at least %s, found %s'
+    when 'maximum' then 'expected at most %s, found %s'
+    when 'exclusiveMinimum' then 'expected more than %s, found %s'
+    when 'exclusiveMaximum' then 'expected less than %s, found %s'
+    else 'expected %s, found %s' end, v_expected, v_found);
+end
+$$;
+comment on function fsm_internal.schema_message(text, jsonb, jsonb) is 'What a keyword of schema_violated_keywords asks for, and what the value is, in one sentence.';
+
+-- internal/schema/schema_node_findings.sql
+create function fsm_internal.schema_node_findings(p_schema jsonb, p_value jsonb, p_path text, p_limit int)
+returns jsonb[]
+language plpgsql
+immutable
+as $$
+declare
+  v_found jsonb[] := array[]::jsonb[];
+  v_keyword text;
+begin
+  if p_schema = 'false' then
+    return array[jsonb_build_array('false_schema', p_path, 'no value is allowed here, found ' || fsm_internal.schema_sample(p_value))];
+  end if;
+  foreach v_keyword in array fsm_internal.schema_violated_keywords(p_schema, p_value) loop
+    v_found := v_found || jsonb_build_array(v_keyword, p_path, fsm_internal.schema_message(v_keyword, p_schema, p_value));
+  end loop;
+  if jsonb_typeof(p_value) = 'object' and cardinality(v_found) < p_limit then
+    v_found := v_found || fsm_internal.schema_member_findings(p_schema, p_value, p_path, p_limit - cardinality(v_found));
+  elsif p_schema ? 'items' and jsonb_typeof(p_value) = 'array' and cardinality(v_found) < p_limit then
+    v_found := v_found || fsm_internal.schema_item_findings(p_schema, p_value, p_path, p_limit - cardinality(v_found));
+  end if;
+  if p_schema ? 'anyOf' and cardinality(v_found) < p_limit then
+    v_found := v_found || fsm_internal.schema_alternative_findings(p_schema, p_value, p_path, p_limit - cardinality(v_found));
+  end if;
+  if p_schema ? '$ref' and cardinality(v_found) < p_limit then
+    v_found := v_found || fsm_internal.schema_node_findings(p_schema -> '$ref', p_value, p_path, p_limit - cardinality(v_found));
+  end if;
+  return v_found[:p_limit];
+end
+$$;
+comment on function fsm_internal.schema_node_findings(jsonb, jsonb, text, int) is
+  'Why the value at p_path violates a resolved schema: arrays [code, path, message], at most p_limit, which is at least 1; empty if it does not.';
+
+-- internal/schema/schema_node_problems.sql
+create function fsm_internal.schema_node_problems(p_node jsonb, p_path text)
+returns table (code text, path text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  if jsonb_typeof(p_node) not in ('object', 'boolean') then
+    return query select 'bad_value', p_path, format('a schema must be an object, true or false, not %s', fsm_internal.schema_sample(p_node));
+  elsif jsonb_typeof(p_node) = 'object' then
+    return query
+      select p.code, fsm_internal.schema_path(p_path, k.key), p.message
+      from jsonb_each(p_node - fsm_internal.schema_ignored()) k
+      cross join lateral (
+        select 'bad_value' as code, format('%s %s', k.key, fsm_internal.schema_value_problem(k.key, k.value)) as message
+        where fsm_internal.schema_value_problem(k.key, k.value) is not null
+        union all
+        select 'bad_pattern', format('pattern is refused: %s', fsm_internal.schema_pattern_problem(k.value #>> '{}'))
+        where k.key = 'pattern' and fsm_internal.schema_pattern_problem(case when jsonb_typeof(k.value) = 'string' then k.value #>> '{}' end) is not null
+        union all
+        select 'schema_too_large', format('%s has %s bytes; the limit is 65536', k.key, octet_length(k.value::text))
+        where k.key in ('enum', 'const') and octet_length(k.value::text) > 65536
+        union all
+        select 'unknown_keyword', format('"%s" is not supported: %s', left(k.key, 60), fsm_internal.schema_keyword_hint(k.key))
+        where k.key not in ('type', 'required', 'properties', 'additionalProperties', 'items', 'minItems', 'maxItems', 'enum', 'const', 'minimum',
+          'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'minLength', 'maxLength', 'pattern', 'anyOf', '$ref', '$defs')
+        union all
+        select 'misplaced_defs', '$defs may stand only at the top of the schema, where #/$defs/Name finds it'
+        where k.key = '$defs' and p_path <> '$'
+      ) p;
+  end if;
+end
+$$;
+comment on function fsm_internal.schema_node_problems(jsonb, text) is 'What is wrong with one schema, apart from its subschemas and from what its $ref leads to.';
+
+-- internal/schema/schema_nodes.sql
+create function fsm_internal.schema_nodes(p_schema jsonb, p_path text)
+returns table (node jsonb, path text, depth int)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    with recursive nodes (node, path, depth) as (
+      select p_schema, p_path, 0
+      union all
+      select c.child, c.path, n.depth + 1
+      from nodes n cross join lateral fsm_internal.schema_children(n.node, n.path) c
+      where n.depth <= 64 and jsonb_typeof(n.node) = 'object'
+    )
+    select n.node, n.path, n.depth from nodes n limit 5001;
+end
+$$;
+comment on function fsm_internal.schema_nodes(jsonb, text) is
+  'A schema and all its subschemas, without those in $defs. Ends one step beyond each limit: at depth 65 and at 5,001 rows.';
+
+-- internal/schema/schema_one_of.sql
+create function fsm_internal.schema_one_of(p_strings text[])
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_strings text[] := array(select distinct s collate "C" from unnest(p_strings) s order by 1);
+  v_half int := cardinality(v_strings) / 2;
+begin
+  if cardinality(v_strings) <= 6 then
+    return fsm_internal.schema_joined(array(select '@==' || to_jsonb(s)::text from unnest(v_strings) s), '||');
+  end if;
+  return format('(@<%1$s&&(%2$s)||@>=%1$s&&(%3$s))', to_jsonb(v_strings[v_half + 1]),
+    fsm_internal.schema_one_of(v_strings[:v_half]), fsm_internal.schema_one_of(v_strings[v_half + 1:]));
+end
+$$;
+comment on function fsm_internal.schema_one_of(text[]) is
+  'A jsonpath predicate on @: true for each of these strings, false for any other string, not true for anything else. Long lists are searched by halves.';
+
+-- internal/schema/schema_pattern_problem.sql
+create function fsm_internal.schema_pattern_problem(p_pattern text)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_weight record;
+begin
+  if p_pattern like '***%' or p_pattern ~ '^\(\?[a-z]*[beqx][a-z]*\)' then
+    return 'the directors *** and the embedded options b, e, q and x are not supported';
+  elsif regexp_replace(p_pattern, '\\[^1-9]', ' ', 'g') ~ '\\[1-9]' then
+    return 'back-references are not supported, because they can take exponential time';
+  elsif length(p_pattern) > 2000 then
+    return 'longer than 2,000 characters';
+  end if;
+  select * into v_weight from fsm_internal.schema_pattern_weight(p_pattern);
+  if v_weight.anchors > 0 then
+    return 'anchors and lookaround inside a repeated group are not supported, because they can take exponential time';
+  elsif v_weight.atoms > 2000 or v_weight.loops > 50 then
+    return format('too large: written out, its bounds give %s characters or classes (limit 2000) and %s quantifiers (limit 50)',
+      v_weight.atoms, v_weight.loops);
+  end if;
+  begin
+    perform ('strict $ like_regex ' || to_jsonb(p_pattern)::text)::jsonpath;
+  exception when invalid_regular_expression then
+    return sqlerrm;
+  end;
+  return null;
+end
+$$;
+comment on function fsm_internal.schema_pattern_problem(text) is
+  'Why a pattern is refused; null if it is not. What passes compiles in a few milliseconds (30 at worst, found by random search), matches without backtracking and does not raise; lookaround still takes time that rises with the square of the text, and can be cancelled.';
+
+-- internal/schema/schema_pattern_weight.sql
+create function fsm_internal.schema_pattern_weight(p_pattern text)
+returns table (atoms numeric, loops numeric, anchors int)
+language plpgsql
+immutable
+as $$
+declare
+  v_tokens text[] := array(
+    select m.token[1]
+    from regexp_matches(p_pattern,
+      '(\\.|\[\^?\]?(?:\[[:.=][^\]]*\]|\\.|[^\]\\])*\]|\{[0-9]+(?:,[0-9]*)?\}\??|[*+?]\??|\((?:\?(?:[:=!]|<[=!]))?|.)', 'g')
+      with ordinality m (token, position)
+    order by m.position);
+  v_token text;
+  v_factor numeric := 1.0;                  -- how often what stands here is copied
+  v_outer numeric[] := array[]::numeric[];  -- the factors around the groups that are open here
+  v_times numeric := 1.0;                   -- of the quantifier to the right
+begin
+  atoms := 0;
+  loops := 0;
+  anchors := 0;
+  -- From right to left, because a quantifier stands behind what it repeats.
+  for i in reverse cardinality(v_tokens) .. 1 loop
+    v_token := v_tokens[i];
+    -- What may be empty costs like a quantifier.
+    if v_token like '{0%' or (v_token = '|' or v_token like '(%') and coalesce(v_tokens[i + 1], '|') in ('|', ')') then
+      loops := loops + v_factor;
+    end if;
+    if v_token ~ '^\{[0-9]' then
+      v_times := v_times * (select max(greatest(b.bound[1]::numeric, 1)) from regexp_matches(v_token, '[0-9]+', 'g') b (bound));
+    elsif v_token ~ '^[*+?]' then
+      loops := loops + v_factor * v_times;
+      v_times := v_times * case when v_token like '?%' then 1 else 2 end;
+    else
+      if v_token = ')' then
+        v_outer := v_factor || v_outer;
+        v_factor := v_factor * v_times;
+      elsif v_token like '(%' then
+        v_factor := coalesce(v_outer[1], 1);
+        v_outer := v_outer[2:];
+      else
+        atoms := atoms + v_factor * v_times;
+      end if;
+      if v_factor > 1 and v_token ~ '^(?:\^|\$|\\[AZmMyY]|\[\[:[<>]:\]\]|\(\?<?[=!])$' then
+        anchors := anchors + 1;
+      end if;
+      v_times := 1;
+    end if;
+  end loop;
+  return next;
+end
+$$;
+comment on function fsm_internal.schema_pattern_weight(text) is
+  'What a regular expression grows to when its bounds are written out: its atoms, and its quantifiers ? * +; and the anchors and lookarounds inside repeated groups. An estimate from above: the time to compile it rises with the third power of loops, and exponentially with anchors.';
+
+-- internal/schema/schema_problems.sql
+create function fsm_internal.schema_problems(p_schema jsonb)
+returns table (code text, path text, message text)
+language plpgsql
+immutable
+as $$
+declare
+  v_nodes bigint;
+  v_depth int;
+begin
+  if p_schema is null then
+    return;
+  end if;
+  select count(*), max(n.depth) into v_nodes, v_depth from fsm_internal.schema_all_nodes(p_schema) n;
+  if v_nodes > 5000 or v_depth > 64 then
+    return query
+      select 'schema_too_large', '$', 'it has more than 5000 schemas' where v_nodes > 5000
+      union all
+      select 'schema_too_deep', '$', 'it nests deeper than 64 levels' where v_depth > 64;
+    return;
+  end if;
+  return query
+    select p.code, p.path, p.message
+    from (
+      select q.code, q.path, q.message
+      from fsm_internal.schema_all_nodes(p_schema) n cross join lateral fsm_internal.schema_node_problems(n.node, n.path) q
+      union all
+      select r.code, r.path, r.message from fsm_internal.schema_reference_problems(p_schema) r
+    ) p
+    order by p.path collate "C", p.code collate "C", p.message collate "C";
+  if not found then
+    return query
+      select e.code, e.path, e.message from fsm_internal.schema_expansion_problems(p_schema) e order by e.path collate "C";
+  end if;
+end
+$$;
+comment on function fsm_internal.schema_problems(jsonb) is
+  'Everything wrong with a context_schema; no rows: it can be compiled. Paths are jsonpath within the schema. Never raises, whatever the document. Null, no schema, has no problem.';
+
+-- internal/schema/schema_reference_problems.sql
+create function fsm_internal.schema_reference_problems(p_schema jsonb)
+returns table (code text, path text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    select
+      case when r.ref = '#' then 'recursive_ref' else 'bad_ref' end,
+      r.path,
+      case
+        when r.ref = '#' then '"#" is the schema itself: recursion is not supported'
+        when r.target is null then format('%s is not of the form #/$defs/Name', fsm_internal.schema_sample(to_jsonb(r.ref)))
+        else format('there is no definition %s in $defs at the top of the schema', fsm_internal.schema_sample(to_jsonb(r.target)))
+      end
+    from fsm_internal.schema_references(p_schema) r
+    where r.target is null or not coalesce(p_schema -> '$defs' ? r.target, false);
+end
+$$;
+comment on function fsm_internal.schema_reference_problems(jsonb) is 'Every $ref that leads nowhere.';
+
+-- internal/schema/schema_references.sql
+create function fsm_internal.schema_references(p_schema jsonb)
+returns table (owner text, target text, ref text, path text)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    select n.owner, fsm_internal.schema_definition_name(n.node ->> '$ref'), n.node ->> '$ref', n.path || '."$ref"'
+    from fsm_internal.schema_all_nodes(p_schema) n
+    where jsonb_typeof(n.node -> '$ref') = 'string';
+end
+$$;
+comment on function fsm_internal.schema_references(jsonb) is
+  'Every $ref of a context_schema: the definition it stands in (null: in none), the name it means (null: not of the form #/$defs/Name), its text and path.';
+
+-- internal/schema/schema_resolve.sql
+create function fsm_internal.schema_resolve(p_definitions jsonb, p_schema jsonb)
+returns jsonb
+language plpgsql
+immutable
+as $$
+declare
+  v_target jsonb;
+  v_resolved jsonb;
+begin
+  if jsonb_typeof(p_schema) = 'boolean' then
+    return p_schema;
+  end if;
+  v_resolved := p_schema - fsm_internal.schema_ignored() - array['$defs', '$ref'];
+  if p_schema ? 'properties' then
+    v_resolved := jsonb_set(v_resolved, '{properties}', coalesce((
+      select jsonb_object_agg(p.key, fsm_internal.schema_resolve(p_definitions, p.value))
+      from jsonb_each(p_schema -> 'properties') p), '{}'));
+  end if;
+  if p_schema ? 'items' then
+    v_resolved := jsonb_set(v_resolved, '{items}', fsm_internal.schema_resolve(p_definitions, p_schema -> 'items'));
+  end if;
+  if p_schema ? 'anyOf' then
+    v_resolved := jsonb_set(v_resolved, '{anyOf}', (
+      select jsonb_agg(fsm_internal.schema_resolve(p_definitions, a.value) order by a.ordinality)
+      from jsonb_array_elements(p_schema -> 'anyOf') with ordinality a));
+  end if;
+  if p_schema ? '$ref' then
+    v_target := p_definitions -> fsm_internal.schema_definition_name(p_schema ->> '$ref');
+    if v_resolved = '{}' then
+      return v_target;
+    end if;
+    v_resolved := jsonb_set(v_resolved, '{$ref}', v_target);
+  end if;
+  return v_resolved;
+end
+$$;
+comment on function fsm_internal.schema_resolve(jsonb, jsonb) is
+  'A schema without $defs and annotations: what a $ref means stands in its place, or, beside other keywords, as a schema under "$ref". p_definitions: by name, resolved themselves.';
+
+-- internal/schema/schema_rest.sql
+create function fsm_internal.schema_rest(p_schema jsonb)
+returns jsonb
+language plpgsql
+immutable
+as $$
+declare
+  v_rest jsonb := jsonb '[]';
+  v_part jsonb;
+begin
+  select jsonb_object_agg(k.key, p_schema -> k.key) into v_part
+  from unnest(array['minLength', 'maxLength']) k (key)
+  where (p_schema -> k.key)::numeric > fsm_internal.schema_length_limit();
+  if v_part is not null then
+    v_rest := v_rest || jsonb_build_array(v_part || jsonb_build_object('path', '?(@.type()=="string")'));
+  end if;
+  for v_part in
+    select fsm_internal.schema_rest_below('?(exists(@.' || to_jsonb(p.key)::text || ')).' || to_jsonb(p.key)::text, fsm_internal.schema_rest(p.value))
+    from jsonb_each(p_schema -> 'properties') p
+    order by p.key collate "C"
+  loop
+    v_rest := v_rest || v_part;
+  end loop;
+  if p_schema ? 'items' then
+    v_rest := v_rest || fsm_internal.schema_rest_below('?(@.type()=="array")[*]', fsm_internal.schema_rest(p_schema -> 'items'));
+  end if;
+  if p_schema ? '$ref' then
+    v_rest := v_rest || fsm_internal.schema_rest(p_schema -> '$ref');
+  end if;
+  if p_schema ? 'anyOf' then
+    v_rest := v_rest || fsm_internal.schema_rest_of_alternatives(p_schema -> 'anyOf');
+  end if;
+  return v_rest;
+end
+$$;
+comment on function fsm_internal.schema_rest(jsonb) is
+  'What of a resolved schema schema_violation leaves out, lengths beyond schema_length_limit: a list of objects with "path", which leads in strict jsonpath from the value to the values concerned, and minLength, maxLength or anyOf, which each of these must satisfy.';
+
+-- internal/schema/schema_rest_below.sql
+create function fsm_internal.schema_rest_below(p_path text, p_rest jsonb)
+returns jsonb
+language plpgsql
+immutable
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_set(r.value, '{path}', to_jsonb(p_path || (r.value ->> 'path'))) order by r.ordinality), '[]')
+    from jsonb_array_elements(p_rest) with ordinality r);
+end
+$$;
+comment on function fsm_internal.schema_rest_below(text, jsonb) is 'A schema_rest with another path in front of its paths.';
+
+-- internal/schema/schema_rest_holds.sql
+create function fsm_internal.schema_rest_holds(p_rest jsonb, p_value jsonb)
+returns boolean
+language plpgsql
+immutable
+as $$
+begin
+  return not exists (
+    select
+    from jsonb_array_elements(p_rest) r
+    cross join lateral jsonb_path_query(p_value, (r.value ->> 'path')::jsonpath, '{}', true) v (value)
+    where case
+      when r.value ? 'anyOf' then fsm_internal.schema_node_findings(r.value, v.value, '', 1) <> '{}'
+      else length(v.value #>> '{}') > (r.value -> 'maxLength')::numeric or length(v.value #>> '{}') < (r.value -> 'minLength')::numeric
+    end);
+end
+$$;
+comment on function fsm_internal.schema_rest_holds(jsonb, jsonb) is 'Whether a value satisfies a schema_rest of compile_schema. Together with schema_check: whether it is valid.';
+
+-- internal/schema/schema_rest_of_alternatives.sql
+create function fsm_internal.schema_rest_of_alternatives(p_alternatives jsonb)
+returns jsonb
+language plpgsql
+immutable
+as $$
+declare
+  v_rests jsonb[] := array(
+    select fsm_internal.schema_rest(a.value) from jsonb_array_elements(p_alternatives) with ordinality a order by a.ordinality);
+  v_with_rest int[];
+  v_others text[];
+begin
+  v_with_rest := array(select i from generate_subscripts(v_rests, 1) i where v_rests[i] <> '[]');
+  if cardinality(v_with_rest) = 0 then
+    return jsonb '[]';
+  elsif cardinality(v_rests) = 1 then
+    return v_rests[1];
+  elsif cardinality(v_with_rest) = 1 then
+    -- The rest of the one counts for values that none of the others admits.
+    v_others := array(
+      select '(' || fsm_internal.schema_violation(a.value) || ')'
+      from jsonb_array_elements(p_alternatives) with ordinality a
+      where a.ordinality <> v_with_rest[1]);
+    if array_position(v_others, null) is not null then
+      return jsonb '[]';
+    elsif length(array_to_string(v_others, '&&')) <= 200 then
+      return fsm_internal.schema_rest_below('?(' || fsm_internal.schema_joined(v_others, '&&') || ')', v_rests[v_with_rest[1]]);
+    end if;
+  end if;
+  return jsonb_build_array(jsonb_build_object('path', '', 'anyOf', p_alternatives));
+end
+$$;
+comment on function fsm_internal.schema_rest_of_alternatives(jsonb) is 'schema_rest of anyOf. When several alternatives have a rest, or the others are long, it is anyOf itself, to be interpreted.';
+
+-- internal/schema/schema_sample.sql
+create function fsm_internal.schema_sample(p_value jsonb)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_text text;
+begin
+  case jsonb_typeof(p_value)
+    when 'object' then
+      return 'an object';
+    when 'array' then
+      return format('an array of %s', jsonb_array_length(p_value));
+    when 'string' then
+      v_text := p_value #>> '{}';
+      return to_jsonb(case when length(v_text) > 60 then left(v_text, 57) || '...' else v_text end)::text;
+    else
+      v_text := p_value::text;
+      return case when length(v_text) > 60 then left(v_text, 57) || '...' else v_text end;
+  end case;
+end
+$$;
+comment on function fsm_internal.schema_sample(jsonb) is 'A value as a message may show it: at most 60 characters of it, and of objects and arrays nothing.';
+
+-- internal/schema/schema_scalar_terms.sql
+create function fsm_internal.schema_scalar_terms(p_schema jsonb)
+returns text[]
+language plpgsql
+immutable
+as $$
+declare
+  v_type jsonb := p_schema -> 'type';
+  v_values jsonb;
+  v_terms text[] := array[]::text[];
+begin
+  foreach v_values in array array[
+    case when p_schema ? 'const' then jsonb_build_array(p_schema -> 'const') end,
+    p_schema -> 'enum'] loop
+    -- Values that the type forbids are left out, so the type need not be tested as well.
+    if v_values is not null then
+      v_terms := v_terms || coalesce((
+        select format('!exists(@?(%s))', fsm_internal.schema_joined(array_agg(m.term), '||'))
+        from (
+          select fsm_internal.schema_one_of(array_agg(e.value #>> '{}')) as term
+          from jsonb_array_elements(v_values) e
+          where jsonb_typeof(e.value) = 'string' and fsm_internal.schema_type_fits(v_type, e.value)
+          having count(*) > 0
+          union all
+          select '(' || fsm_internal.schema_constant('@', e.value) || ')'
+          from jsonb_array_elements(v_values) e
+          where jsonb_typeof(e.value) <> 'string' and fsm_internal.schema_type_fits(v_type, e.value)
+        ) m
+        having count(*) > 0), 'exists(@)');
+    end if;
+  end loop;
+  if v_type is not null and v_terms = '{}' then
+    v_terms := array[fsm_internal.schema_joined(array(
+      select case t.type
+        when 'null' then '@!=null'
+        when 'integer' then '(@.type()!="number"||@.floor()!=@)'
+        else format('@.type()!="%s"', t.type) end
+      from jsonb_array_elements_text(case jsonb_typeof(v_type) when 'array' then v_type else jsonb_build_array(v_type) end) t (type)), '&&')];
+  end if;
+  return v_terms || array[
+    '@<' || (p_schema ->> 'minimum'), '@>' || (p_schema ->> 'maximum'),
+    '@<=' || (p_schema ->> 'exclusiveMinimum'), '@>=' || (p_schema ->> 'exclusiveMaximum'),
+    '@.size()<' || nullif(p_schema ->> 'minItems', '0'), '@.size()>' || (p_schema ->> 'maxItems'),
+    '!(@ like_regex ' || (p_schema -> 'pattern')::text || ')'];
+end
+$$;
+comment on function fsm_internal.schema_scalar_terms(jsonb) is
+  'The violations of the keywords that look at the value itself, apart from lengths: jsonpath predicates on @, each true exactly when its keyword is violated, else false or unknown.';
+
+-- internal/schema/schema_type_fits.sql
+create function fsm_internal.schema_type_fits(p_type jsonb, p_value jsonb)
+returns boolean
+language plpgsql
+immutable
+as $$
+begin
+  return p_type is null or p_type ? jsonb_typeof(p_value)
+    or p_type ? 'integer' and case when jsonb_typeof(p_value) = 'number' then trunc(p_value::numeric) = p_value::numeric else false end;
+end
+$$;
+comment on function fsm_internal.schema_type_fits(jsonb, jsonb) is 'Whether a value has the type, or one of the list of types; null: any. 2.0 is an integer.';
+
+-- internal/schema/schema_value_problem.sql
+create function fsm_internal.schema_value_problem(p_keyword text, p_value jsonb)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_kind text := jsonb_typeof(p_value);
+  v_number numeric := case when v_kind = 'number' then p_value::numeric end;
+  v_texts jsonb := case when v_kind = 'array' then p_value else jsonb_build_array(p_value) end;
+begin
+  if p_keyword in ('type', 'required') then
+    if p_keyword = 'type' and not v_texts <@ '["null", "boolean", "object", "array", "number", "integer", "string"]' then
+      return 'must be null, boolean, object, array, number, integer, string, or a list of these';
+    elsif p_keyword = 'type' and v_texts = '[]' then
+      return 'must name at least one type';
+    elsif p_keyword = 'required' and (v_kind <> 'array' or v_texts @? 'strict $[*] ? (@.type() != "string")') then
+      return 'must be a list of strings';
+    elsif (select count(*) > count(distinct t.value) from jsonb_array_elements(v_texts) t) then
+      return 'must not name anything twice';
+    end if;
+  elsif p_keyword in ('properties', '$defs') and v_kind <> 'object' then
+    return 'must be an object of schemas';
+  elsif p_keyword = 'additionalProperties' and v_kind <> 'boolean' then
+    return 'must be true or false; a schema is not supported here';
+  elsif p_keyword in ('minItems', 'maxItems', 'minLength', 'maxLength')
+    and (v_number is null or v_number < 0 or v_number <> trunc(v_number)) then
+    return 'must be a whole number, 0 or more';
+  elsif p_keyword in ('minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum') and v_kind <> 'number' then
+    return 'must be a number';
+  elsif p_keyword = 'anyOf' and (v_kind <> 'array' or v_texts = '[]') then
+    return 'must be a list of at least one schema';
+  elsif p_keyword in ('pattern', '$ref') and v_kind <> 'string' then
+    return 'must be a string';
+  elsif p_keyword = 'enum' and v_kind <> 'array' then
+    return 'must be a list of values';
+  elsif p_keyword in ('enum', 'const') and jsonb_path_exists(p_value, 'strict $.**{64}', '{}', true) then
+    return 'must not nest deeper than 64 levels';
+  end if;
+  return null;
+end
+$$;
+comment on function fsm_internal.schema_value_problem(text, jsonb) is 'What is wrong with the value of a supported keyword, apart from subschemas, patterns and references; null if nothing.';
+
+-- internal/schema/schema_violated_keywords.sql
+create function fsm_internal.schema_violated_keywords(p_schema jsonb, p_value jsonb)
+returns text[]
+language plpgsql
+immutable
+as $$
+declare
+  v_kind text := jsonb_typeof(p_value);
+  v_number numeric := case when v_kind = 'number' then p_value::numeric end;
+  v_length int := case when v_kind = 'string' then length(p_value #>> '{}') end;
+  v_items int := case when v_kind = 'array' then jsonb_array_length(p_value) end;
+begin
+  -- A keyword that is absent, or is not about this type, compares to null.
+  return array_remove(array[
+    case when not fsm_internal.schema_type_fits(p_schema -> 'type', p_value) then 'type' end,
+    case when p_value <> p_schema -> 'const' then 'const' end,
+    case when p_schema ? 'enum' and not fsm_internal.schema_enum_has(p_schema -> 'enum', p_value) then 'enum' end,
+    case when v_length < (p_schema -> 'minLength')::numeric then 'minLength' end,
+    case when v_length > (p_schema -> 'maxLength')::numeric then 'maxLength' end,
+    case when v_kind = 'string' and p_schema ? 'pattern'
+      and not jsonb_path_match(p_value, ('strict $ like_regex ' || (p_schema -> 'pattern')::text)::jsonpath) then 'pattern' end,
+    case when v_number < (p_schema -> 'minimum')::numeric then 'minimum' end,
+    case when v_number > (p_schema -> 'maximum')::numeric then 'maximum' end,
+    case when v_number <= (p_schema -> 'exclusiveMinimum')::numeric then 'exclusiveMinimum' end,
+    case when v_number >= (p_schema -> 'exclusiveMaximum')::numeric then 'exclusiveMaximum' end,
+    case when v_items < (p_schema -> 'minItems')::numeric then 'minItems' end,
+    case when v_items > (p_schema -> 'maxItems')::numeric then 'maxItems' end
+  ], null);
+end
+$$;
+comment on function fsm_internal.schema_violated_keywords(jsonb, jsonb) is
+  'The keywords that a value violates, in the order in which they are reported; of those that look at the value itself, not at what it contains.';
+
+-- internal/schema/schema_violation.sql
+create function fsm_internal.schema_violation(p_schema jsonb)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+  v_terms text[];
+  v_alternatives text[];
+begin
+  if p_schema is null or jsonb_typeof(p_schema) = 'boolean' then
+    return case when p_schema = 'false' then 'exists(@)' end;
+  end if;
+  v_terms := fsm_internal.schema_scalar_terms(p_schema) || fsm_internal.schema_length_terms(p_schema)
+    || fsm_internal.schema_container_terms(p_schema);
+  if p_schema ? 'anyOf' then
+    v_alternatives := array(
+      select '(' || fsm_internal.schema_violation(a.value) || ')'
+      from jsonb_array_elements(p_schema -> 'anyOf') with ordinality a order by a.ordinality);
+    if array_position(v_alternatives, null) is null then
+      v_terms := v_terms || ('(' || fsm_internal.schema_joined(v_alternatives, '&&') || ')');
+    end if;
+  end if;
+  if p_schema ? '$ref' then
+    v_terms := v_terms || fsm_internal.schema_violation(p_schema -> '$ref');
+  end if;
+  return fsm_internal.schema_joined(v_terms, '||');
+end
+$$;
+comment on function fsm_internal.schema_violation(jsonb) is
+  'A resolved schema as one jsonpath predicate on @, for strict mode: true for a value that violates it (apart from what schema_rest says), false or unknown for a valid one. Null if nothing can.';
+
+-- internal/context/admission_of.sql
+create function fsm_internal.admission_of(p_machine text, p_machine_version integer, p_state text)
+returns fsm_internal.admission
+language plpgsql
+stable
+as $$
+declare
+  v_admission fsm_internal.admission;
+begin
+  select t.is_final, t.context_version, t.max_context_bytes, t.audit_chain, t.schema_check, t.schema_rest, t.invariants
+  into v_admission
+  from fsm_internal.machine_states t
+  where t.machine = p_machine and t.machine_version = p_machine_version and t.state = p_state;
+  return v_admission;
+end
+$$;
+comment on function fsm_internal.admission_of(text, integer, text) is 'What entering a state of a machine version asks; all null if it has no such state.';
+
+-- internal/context/admits.sql
+create function fsm_internal.admits_the_rest(p_context jsonb, p_schema_rest jsonb, p_invariants jsonpath[])
+returns boolean
+language plpgsql
+stable
+as $$
+declare
+  v_invariant jsonpath;
+begin
+  foreach v_invariant in array p_invariants loop
+    if jsonb_path_match(p_context, v_invariant, '{}', true) is not true then
+      return false;
+    end if;
+  end loop;
+  return p_schema_rest is null or fsm_internal.schema_rest_holds(p_schema_rest, p_context);
+end
+$$;
+comment on function fsm_internal.admits_the_rest(jsonb, jsonb, jsonpath[]) is
+  'What fsm_internal.admits leaves over: keywords of the schema that jsonpath cannot express, and any number of invariants.';
+
+-- Inlined into the save: most machines have no more than one schema and one invariant a state.
+create function fsm_internal.admits(p_context jsonb, p_schema_check jsonpath, p_schema_rest jsonb, p_invariants jsonpath[])
+returns boolean
+language sql
+stable
+return (p_schema_check is null or jsonb_path_match(p_context, p_schema_check, '{}', true) is true)
+  and (p_invariants[1] is null or jsonb_path_match(p_context, p_invariants[1], '{}', true) is true)
+  and ((p_schema_rest is null and p_invariants[2] is null)
+    or fsm_internal.admits_the_rest(p_context, p_schema_rest, p_invariants));
+comment on function fsm_internal.admits(jsonb, jsonpath, jsonb, jsonpath[]) is
+  'True exactly when the context satisfies the schema and every invariant; null and errors of a predicate do not.';
+
+create function fsm_internal.admission_findings(p_machine text, p_machine_version integer, p_state text, p_context jsonb)
+returns table (code text, path text, message text)
+language plpgsql
+stable
+as $$
+declare
+  v_schema jsonb;
+  v_check jsonpath;
+begin
+  select v.definition #> '{meta,context_schema}', s.schema_check into v_schema, v_check
+  from fsm_internal.machine_versions v
+  join fsm_internal.machine_states s using (machine, machine_version)
+  where v.machine = p_machine and v.machine_version = p_machine_version and s.state = p_state;
+  return query select f.code, f.path, f.message from fsm_internal.schema_findings(coalesce(v_schema, 'true'), p_context) f;
+  if not found and jsonb_path_match(p_context, v_check, '{}', true) is not true and v_check is not null then
+    return query select 'schema', '$', 'the context does not satisfy the schema of its machine';
+  end if;
+  return query
+    select 'invariant', '$', format('the invariant of state %s does not hold: %s', p_state, i.predicate)
+    from fsm_internal.machine_states s
+    cross join lateral unnest(s.invariants) with ordinality i(predicate, nth)
+    where s.machine = p_machine and s.machine_version = p_machine_version and s.state = p_state
+      and jsonb_path_match(p_context, i.predicate, '{}', true) is not true
+    order by i.nth;
+end
+$$;
+comment on function fsm_internal.admission_findings(text, integer, text, jsonb) is
+  'Why a context is not admitted to a state: the findings of the schema, then each invariant that does not hold. No rows: it is.';
+
+-- internal/context/apply_undo.sql
+create function fsm_internal.apply_undo(p_context jsonb, p_undo jsonb)
+returns jsonb
+language plpgsql
+stable
+as $$
+declare
+  v_context jsonb := p_context;
+  v_key text;
+  v_length integer;
+begin
+  if p_undo is null then
+    return p_context;
+  end if;
+  if p_undo ? 'drop' then
+    v_context := v_context - array(select d.key from jsonb_array_elements_text(p_undo -> 'drop') d(key));
+  end if;
+  for v_key, v_length in select c.key, c.value::integer from jsonb_each(coalesce(p_undo -> 'cut', '{}')) c loop
+    v_context := jsonb_set(v_context, array[v_key], fsm_internal.array_head(v_context -> v_key, v_length));
+  end loop;
+  return v_context || coalesce(p_undo -> 'set', '{}');
+end
+$$;
+comment on function fsm_internal.apply_undo(jsonb, jsonb) is
+  'One step into the past: the context before a write, given the context after it and the write''s undo record.';
+
+-- internal/context/array_only_grew.sql
+create function fsm_internal.array_head(p_array jsonb, p_length integer)
+returns jsonb
+language sql
+immutable
+return case when p_length = 0 then jsonb '[]'
+  else jsonb_path_query_array(p_array, 'strict $[0 to $last]', ('{"last": ' || (p_length - 1)::text || '}')::jsonb) end;
+comment on function fsm_internal.array_head(jsonb, integer) is 'The first p_length elements of an array.';
+
+create function fsm_internal.array_only_grew(p_before jsonb, p_after jsonb)
+returns boolean
+language sql
+immutable
+return case
+  when jsonb_typeof(p_before) <> 'array' or jsonb_typeof(p_after) <> 'array' then false
+  when jsonb_array_length(p_after) <= jsonb_array_length(p_before) then false
+  else row(fsm_internal.array_head(p_after, jsonb_array_length(p_before)))::record operator(pg_catalog.*=) row(p_before)::record end;
+comment on function fsm_internal.array_only_grew(jsonb, jsonb) is
+  'True when both are arrays and p_after is p_before with at least one element more at its end.';
+
+-- internal/context/bare_context.sql
+-- The text of a jsonb is at most 200 times its binary size (the worst is a number of 2,000 digits in 12 bytes), so small
+-- contexts need not be written out to know that they fit. The empty object unpacks what came out of line or compressed.
+create function fsm_internal.is_plain_context(p_context jsonb, p_max_context_bytes bigint)
+returns boolean
+language sql
+stable
+return jsonb_typeof(p_context) = 'object' and not p_context ?| array['current_state', 'session_id']
+  and pg_column_size(p_context || '{}') * 200::bigint <= p_max_context_bytes;
+comment on function fsm_internal.is_plain_context(jsonb, bigint) is
+  'True for an object that can be stored as it is: no key that repeats a column, surely not too large. False: fsm_internal.bare_context decides.';
+
+create function fsm_internal.bare_context(p_session_id text, p_state text, p_context jsonb, p_max_context_bytes bigint)
+returns jsonb
+language plpgsql
+volatile
+as $$
+begin
+  if jsonb_typeof(p_context) <> 'object' then
+    perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_object', '$',
+      format('a context is a JSON object, this is of type %s', jsonb_typeof(p_context)));
+  end if;
+  if p_context ?| array['current_state', 'session_id'] then
+    perform fsm_internal.check_agreement(p_session_id, p_state, p_context);
+    p_context := p_context - array['current_state', 'session_id'];
+  else
+    p_context := p_context || '{}';  -- out of line or compressed no more, so that it is read once, not at each use
+  end if;
+  -- The text of a jsonb is at most 200 times its binary size (the worst is a number of 2,000 digits in 12 bytes),
+  -- so small contexts need not be written out to know that they fit.
+  if pg_column_size(p_context) * 200::bigint > p_max_context_bytes then
+    -- What breaks a limit must not be written out: a number of 14 bytes may have a text of 131,072.
+    perform fsm_internal.check_limits(p_session_id, p_state, p_context, array(select jsonb_object_keys(p_context)));
+    if fsm_internal.is_too_large(p_context, p_max_context_bytes) then
+      perform fsm_internal.refuse_context(p_session_id, p_state, 'too_large', '$',
+        format('the context has more than the %s bytes of text that its machine allows', p_max_context_bytes));
+    end if;
+  end if;
+  return p_context;
+end
+$$;
+comment on function fsm_internal.bare_context(text, text, jsonb, bigint) is
+  'The context as it is stored: an object without current_state and session_id, which must agree with p_session_id and the resulting p_state, and no larger than p_max_context_bytes of text. SM021 otherwise.';
+
+create function fsm_internal.check_agreement(p_session_id text, p_state text, p_context jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  if p_context ? 'current_state' and p_context -> 'current_state' <> to_jsonb(p_state) then
+    perform fsm_internal.refuse_context(p_session_id, p_state, 'state_disagrees', '$.current_state',
+      'current_state in the context is not the state that the session would have');
+  end if;
+  if p_context ? 'session_id' and p_context -> 'session_id' <> to_jsonb(p_session_id) then
+    perform fsm_internal.refuse_context(p_session_id, p_state, 'session_disagrees', '$.session_id',
+      'session_id in the context is not the id of the session');
+  end if;
+end
+$$;
+comment on function fsm_internal.check_agreement(text, text, jsonb) is
+  'SM021 unless current_state and session_id, where the context or patch has them, say what the columns will say: the state is stored once.';
+
+-- internal/context/check_limits.sql
+-- On the hot path one test that most contexts pass, inlined: small, flat enough, no number too large, and the text of all numbers
+-- together no longer than that of one may be. In this order, since a few bytes of jsonb can be a number of 131,072 digits.
+create function fsm_internal.surely_keeps_limits(p_context jsonb)
+returns boolean
+language sql
+stable
+return case
+  when pg_column_size(p_context) > 8192 then false
+  when jsonb_path_exists(p_context, 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")') then false
+  when jsonb_path_exists(p_context, 'strict $.** ? (@ >= 1e1000 || @ <= -1e1000)') then false
+  else octet_length(jsonb_path_query_array(p_context, 'strict $.** ? (@.type() == "number")')::text) <= 1000 end;
+comment on function fsm_internal.surely_keeps_limits(jsonb) is
+  'True for a small context without anything too deep or any number too long. False: fsm_internal.check_limits looks closer.';
+
+create function fsm_internal.check_limits(p_session_id text, p_state text, p_context jsonb, p_keys text[])
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_finding record;
+begin
+  select f.code, f.path, f.message into v_finding
+  from (select jsonb_object_agg(e.key, e.value) from jsonb_each(p_context) e where e.key = any (p_keys)) changed(delta)
+  cross join lateral fsm_internal.limit_findings(changed.delta) f
+  limit 1;
+  if found then
+    perform fsm_internal.refuse_context(p_session_id, p_state, v_finding.code, v_finding.path, v_finding.message);
+  end if;
+end
+$$;
+comment on function fsm_internal.check_limits(text, text, jsonb, text[]) is
+  'SM021 unless the values of these keys of a context keep the limits: at most 100 objects and arrays in one another, the context counted, and numbers of at most 1,000 digits on either side. What a write leaves alone was checked when it came in.';
+
+create function fsm_internal.limit_findings(p_context jsonb)
+returns table (code text, path text, message text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select l.code, fsm_internal.context_path(e.key), case l.code
+      when 'too_deep' then 'objects and arrays are nested more than 100 deep'
+      else 'a number has more than 1,000 digits before or after its decimal point' end
+    from jsonb_each(p_context) e
+    cross join lateral (select case
+      when jsonb_path_exists(e.value, 'strict $.**{99} ? (@.type() == "object" || @.type() == "array")') then 'too_deep'
+      when exists (
+        select from jsonb_array_elements(jsonb_path_query_array(e.value, 'strict $.** ? (@.type() == "number")')) n(v)
+        where scale(n.v::numeric) > 1000 or abs(n.v::numeric) >= 1e1000) then 'number_too_long' end) l(code)
+    where l.code is not null
+    order by e.key collate "C";
+end
+$$;
+comment on function fsm_internal.limit_findings(jsonb) is
+  'The top-level keys of a context that break a limit: too_deep (more than 100 objects and arrays in one another, the context counted), number_too_long (more than 1,000 digits before or after the decimal point).';
+
+create function fsm_internal.is_too_large(p_value jsonb, p_max_bytes bigint)
+returns boolean
+language plpgsql
+immutable
+as $$
+begin
+  -- Numbers alone first: each may be 167 times as long in text as in jsonb, and the text of the whole must fit into memory.
+  -- Through an array, because jsonb_path_query moves all that is left at every row: 600,000 numbers took minutes.
+  if (
+    select sum(octet_length(n.v::text))
+    from jsonb_array_elements(jsonb_path_query_array(p_value, 'strict $.** ? (@.type() == "number")')) n(v)) > p_max_bytes
+  then
+    return true;
+  end if;
+  return octet_length(p_value::text) > p_max_bytes;
+end
+$$;
+comment on function fsm_internal.is_too_large(jsonb, bigint) is
+  'True when the text of a value whose numbers keep the limits has more than p_max_bytes bytes.';
+
+create function fsm_internal.context_path(p_key text)
+returns text
+language sql
+stable
+return '$.' || case when p_key ~ '^[A-Za-z_][A-Za-z0-9_]*$' then p_key else to_jsonb(p_key)::text end;
+comment on function fsm_internal.context_path(text) is 'The jsonpath of a top-level key of a context.';
+
+-- internal/context/context_change.sql
+create function fsm_internal.context_change(p_before jsonb, p_after jsonb)
+returns fsm_internal.context_change
+language plpgsql
+stable
+as $$
+declare
+  v_all jsonb;
+  v_keys text[] := '{}';
+  v_key text;
+  v_undo jsonb := jsonb '{}';
+  v_set jsonb := jsonb '{}';
+  v_drop text[];
+begin
+  -- Sameness is of the image (*=): jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
+  if row(p_before)::record operator(pg_catalog.*=) row(p_after)::record then
+    return ('{}'::text[], null::jsonb)::fsm_internal.context_change;
+  end if;
+  -- Expressions only: a query, however small, would cost more than the whole loop.
+  v_all := jsonb_path_query_array(p_before || p_after, 'strict $.keyvalue().key');
+  for v_index in 0 .. jsonb_array_length(v_all) - 1 loop
+    v_key := v_all ->> v_index;
+    continue when row(p_before -> v_key)::record operator(pg_catalog.*=) row(p_after -> v_key)::record;
+    v_keys := v_keys || v_key;
+    if not p_before ? v_key then
+      v_drop := v_drop || v_key;
+    elsif fsm_internal.array_only_grew(p_before -> v_key, p_after -> v_key) then
+      v_undo := jsonb_set(jsonb_build_object('cut', '{}'::jsonb) || v_undo, array['cut', v_key],
+        to_jsonb(jsonb_array_length(p_before -> v_key)));
+    else
+      v_set := v_set || jsonb_build_object(v_key, p_before -> v_key);
+    end if;
+  end loop;
+  if v_set <> '{}' then
+    v_undo := v_undo || jsonb_build_object('set', v_set);
+  end if;
+  if v_drop is not null then
+    v_undo := v_undo || jsonb_build_object('drop', v_drop);
+  end if;
+  return (v_keys, v_undo)::fsm_internal.context_change;
+end
+$$;
+comment on function fsm_internal.context_change(jsonb, jsonb) is
+  'What a write changes in the context: the top-level keys that are new, gone or different, and how to get back (undo, in the form that fsm_internal.history.undo describes).';
+
+-- internal/context/context_findings.sql
+create function fsm_internal.context_findings(p_machine text, p_machine_version integer, p_state text, p_context jsonb)
+returns table (code text, path text, message text)
+language plpgsql
+stable
+as $$
+declare
+  v_max_bytes bigint;
+  v_bare jsonb;
+begin
+  select t.max_context_bytes into v_max_bytes from fsm_internal.machine_states t
+  where t.machine = p_machine and t.machine_version = p_machine_version and t.state = p_state;
+  if v_max_bytes is null then
+    return query select 'unknown_state', '$', format('machine %s version %s has no state %s', p_machine, p_machine_version, p_state);
+    return;
+  end if;
+  if jsonb_typeof(p_context) <> 'object' then
+    return query select 'not_an_object', '$', format('a context is a JSON object, this is of type %s', jsonb_typeof(p_context));
+    return;
+  end if;
+  if p_context -> 'current_state' <> to_jsonb(p_state) then
+    return query select 'state_disagrees', '$.current_state',
+      'current_state in the context is not the state that the session would have';
+  end if;
+  v_bare := p_context - array['current_state', 'session_id'];
+  return query select f.code, f.path, f.message from fsm_internal.limit_findings(v_bare) f;
+  if found then
+    return;  -- neither the size nor the schema is tried on what breaks a limit
+  end if;
+  if fsm_internal.is_too_large(v_bare, v_max_bytes) then
+    return query select 'too_large', '$', format('the context has more than the %s bytes of text that its machine allows', v_max_bytes);
+  end if;
+  return query select * from fsm_internal.admission_findings(p_machine, p_machine_version, p_state, v_bare);
+end
+$$;
+comment on function fsm_internal.context_findings(text, integer, text, jsonb) is
+  'Everything that a save of this context in this state would be refused for: form, size, limits, schema, invariants.';
+
+-- internal/context/patch.sql
+create function fsm_internal.merge_patch(p_target jsonb, p_patch jsonb)
+returns jsonb
+language plpgsql
+stable
+as $$
+declare
+  v_result jsonb;
+  v_key text;
+  v_value jsonb;
+begin
+  if jsonb_typeof(p_patch) <> 'object' then
+    return p_patch;
+  end if;
+  v_result := case when jsonb_typeof(p_target) = 'object' then p_target else '{}' end;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_patch) e loop
+    v_result := case jsonb_typeof(v_value)
+      when 'null' then v_result - v_key
+      when 'object' then v_result || jsonb_build_object(v_key, fsm_internal.merge_patch(v_result -> v_key, v_value))
+      else v_result || jsonb_build_object(v_key, v_value) end;
+  end loop;
+  return v_result;
+end
+$$;
+comment on function fsm_internal.merge_patch(jsonb, jsonb) is
+  'RFC 7396: null removes a key, an object is merged into the one there, anything else replaces. p_patch at most 100 deep.';
+
+create function fsm_internal.patched_context(p_session_id text, p_state text, p_context jsonb, p_patch jsonb, p_append jsonb)
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_context jsonb := p_context;
+  v_key text;
+  v_value jsonb;
+begin
+  if jsonb_typeof(p_patch) <> 'object' or jsonb_typeof(p_append) <> 'object' then
+    perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_object', '$',
+      format('patch and append are JSON objects, these are of type %s and %s', jsonb_typeof(p_patch), jsonb_typeof(p_append)));
+  end if;
+  if jsonb_path_exists(p_patch, 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")') then
+    perform fsm_internal.refuse_context(p_session_id, p_state, 'too_deep', '$', 'the patch is nested more than 100 deep');
+  end if;
+  if p_patch <> '{}' then
+    v_context := fsm_internal.merge_patch(v_context, p_patch - array['current_state', 'session_id']);
+  end if;
+  if p_append <> '{}' then
+    for v_key, v_value in select e.key, e.value from jsonb_each(p_append) e loop
+      if jsonb_typeof(v_value) <> 'array' or jsonb_typeof(coalesce(v_context -> v_key, '[]')) <> 'array'
+        or v_key in ('current_state', 'session_id') then
+        perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_array', fsm_internal.context_path(v_key),
+          'append takes arrays and adds them to arrays of the context');
+      end if;
+      v_context := v_context || jsonb_build_object(v_key, coalesce(v_context -> v_key, '[]') || v_value);
+    end loop;
+  end if;
+  return v_context;
+end
+$$;
+comment on function fsm_internal.patched_context(text, text, jsonb, jsonb, jsonb) is
+  'The context after the merge patch and then the append, current_state and session_id of the patch left out. SM021 for what is no object, no array or too deep.';
+
+-- internal/context/refuse_context.sql
+create function fsm_internal.refuse_context(p_session_id text, p_state text, p_code text, p_path text, p_message text)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse_findings(p_session_id, p_state,
+    jsonb_build_array(jsonb_build_object('code', p_code, 'path', p_path, 'message', p_message)));
+end
+$$;
+comment on function fsm_internal.refuse_context(text, text, text, text, text) is 'Raises SM021 with one finding.';
+
+create function fsm_internal.refuse_findings(p_session_id text, p_state text, p_findings jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse('SM021', 'context rejected',
+    jsonb_build_object('session_id', p_session_id, 'state', p_state,
+      'code', p_findings #> '{0,code}', 'path', p_findings #> '{0,path}', 'findings', p_findings),
+    'Nothing was written. Mend what the findings in DETAIL name; fsm.validate_context tries a context without saving it.');
+end
+$$;
+comment on function fsm_internal.refuse_findings(text, text, jsonb) is
+  'Raises SM021. p_findings: an array of {code, path, message}; code and path of the first stand at the top of DETAIL.';
+
+-- internal/context/storage.sql
+-- How a context is stored stands behind this pair. Both are inlined; today the stored form is the context itself.
+create function fsm_internal.read_context(p_session_id text, p_stored jsonb)
+returns jsonb
+language sql
+immutable
+return p_stored;
+comment on function fsm_internal.read_context(text, jsonb) is 'The context of a session, given what sessions.context holds.';
+
+create function fsm_internal.write_context(p_session_id text, p_context jsonb)
+returns jsonb
+language sql
+immutable
+return p_context;
+comment on function fsm_internal.write_context(text, jsonb) is 'What to put into sessions.context for a context.';
+
+-- internal/loops/judge_loop.sql
+create function fsm_internal.judge_loop(
+  p_session fsm_internal.locked_session, p_write fsm_internal.pending_write, p_rule fsm_internal.passage_rule)
+returns boolean
+language plpgsql
+volatile
+as $$
+declare
+  v_detail jsonb := jsonb_build_object('session_id', p_session.session_id, 'machine', p_session.machine,
+    'machine_version', p_session.machine_version, 'from_state', p_session.state, 'to_state', p_write.to_state,
+    'event', p_write.event, 'version', p_session.version, 'loop_limit', p_rule.loop_limit,
+    'loop_window', p_rule.loop_window::text, 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to);
+begin
+  raise log 'fsm.loop %', v_detail;
+  if p_rule.loop_action = 'block' then
+    perform fsm_internal.refuse('SM040', 'loop blocked', v_detail,
+      'Nothing was written. The session went this way too often within the window: take another transition, or wait until the window has passed.');
+  end if;
+  return p_rule.loop_action = 'divert';
+end
+$$;
+comment on function fsm_internal.judge_loop(fsm_internal.locked_session, fsm_internal.pending_write, fsm_internal.passage_rule) is
+  'What becomes of a transition that closes a loop: always a line fsm.loop in the server log; SM040 when its rule is block; true when it is to be diverted.';
+
+-- internal/loops/loops_of.sql
+create function fsm_internal.loops_of(p_session_id text, p_at timestamptz)
+returns table (
+  from_state text, to_state text, occurrences integer, loop_limit integer, loop_window interval,
+  first_at timestamptz, last_at timestamptz)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    with pairs as (
+      select distinct on (h.from_state, h.to_state)
+        h.from_state, h.to_state, h.event, h.machine_version
+      from fsm_internal.history h
+      where h.session_id = p_session_id and h.kind in ('transition', 'deadline')
+      order by h.from_state, h.to_state, h.version desc
+    ), rules as (
+      select p.from_state, p.to_state, r.loop_limit, r.loop_window
+      from pairs p
+      join fsm_internal.sessions s on s.session_id = p_session_id
+      cross join lateral (
+        select c.loop_limit, c.loop_window from fsm_internal.machine_candidates c
+        where c.machine = s.machine and c.machine_version = p.machine_version and c.from_state = p.from_state
+          and c.event = p.event and c.to_state = p.to_state
+        order by c.candidate limit 1) r
+      where r.loop_limit is not null
+    )
+    select r.from_state, r.to_state, count(*)::integer, r.loop_limit, r.loop_window, min(h.at), max(h.at)
+    from rules r
+    join fsm_internal.history h on h.session_id = p_session_id and h.from_state = r.from_state and h.to_state = r.to_state
+      and h.kind in ('transition', 'deadline') and h.at >= p_at - r.loop_window
+    group by r.from_state, r.to_state, r.loop_limit, r.loop_window
+    having count(*) > r.loop_limit
+    order by max(h.version) desc;
+end
+$$;
+comment on function fsm_internal.loops_of(text, timestamptz) is
+  'The loops of one session at a moment, the newest first, by its history and the rules of its machine.';
+
+-- internal/loops/passage_at.sql
+create function fsm_internal.passage_at(p_session_id text, p_from_state text, p_to_state text, p_limit integer)
+returns timestamptz
+language plpgsql
+volatile
+as $$
+begin
+  return (
+    select h.at
+    from fsm_internal.history h
+    where h.session_id = p_session_id and h.from_state = p_from_state and h.to_state = p_to_state
+      and h.kind in ('transition', 'deadline')
+    order by h.version desc
+    offset p_limit - 1 limit 1);
+end
+$$;
+comment on function fsm_internal.passage_at(text, text, text, integer) is
+  'When the p_limit-th last passage of a transition was, null if there were fewer. One more than the limit is a loop, the present one included: so this one decides.';
+
+create function fsm_internal.may_loop(p_version bigint, p_is_self boolean, p_limit integer)
+returns boolean
+language sql
+immutable
+return p_version > case when p_is_self then p_limit else 2 * p_limit::bigint end;
+comment on function fsm_internal.may_loop(bigint, boolean, integer) is
+  'False when a session of p_version versions cannot have made a transition p_limit times: each passage takes a version, and the way back another. Saves young sessions the look into history; null without a limit.';
+
+-- internal/sessions/candidate_rule.sql
+create function fsm_internal.candidate_rule(p_session fsm_internal.locked_session, p_event text, p_candidate integer)
+returns fsm_internal.passage_rule
+language plpgsql
+volatile
+as $$
+declare
+  v_rule fsm_internal.passage_rule;
+begin
+  select c.loop_limit, c.loop_window, c.loop_action, c.divert_to,
+    case when fsm_internal.may_loop(p_session.version, c.from_state = c.to_state, c.loop_limit)
+      then fsm_internal.passage_at(p_session.session_id, p_session.state, c.to_state, c.loop_limit) end
+  into v_rule
+  from fsm_internal.machine_candidates c
+  where c.machine = p_session.machine and c.machine_version = p_session.machine_version
+    and c.from_state = p_session.state and c.event = p_event and c.candidate = p_candidate;
+  return v_rule;
+end
+$$;
+comment on function fsm_internal.candidate_rule(fsm_internal.locked_session, text, integer) is
+  'The loop rule of one candidate of an event of the session''s state, with the passage that decides.';
+
+create function fsm_internal.candidate_reenters(p_session fsm_internal.locked_session, p_event text, p_candidate integer)
+returns boolean
+language plpgsql
+volatile
+as $$
+begin
+  return (
+    select c.reenter
+    from fsm_internal.machine_candidates c
+    where c.machine = p_session.machine and c.machine_version = p_session.machine_version
+      and c.from_state = p_session.state and c.event = p_event and c.candidate = p_candidate);
+end
+$$;
+comment on function fsm_internal.candidate_reenters(fsm_internal.locked_session, text, integer) is
+  'Whether one candidate of an event of the session''s state enters its target anew.';
+
+-- internal/sessions/check_preconditions.sql
+create function fsm_internal.check_preconditions(
+  p_session fsm_internal.locked_session, p_is_final boolean, p_expected_version bigint, p_turn bigint)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  if p_turn is not null then
+    -- No turn can be held in this release, so no token can be the held one.
+    perform fsm_internal.refuse('SM051', 'turn token stale',
+      jsonb_build_object('session_id', p_session.session_id, 'turn', p_turn, 'held_turn', null),
+      'No turn is held on this session. Leave p_turn out, or begin a turn and use its token.');
+  end if;
+  if p_session.version <> p_expected_version then
+    perform fsm_internal.refuse_version(p_session.session_id, p_session.version, p_expected_version, p_session.state);
+  end if;
+  if p_is_final then
+    perform fsm_internal.refuse('SM012', 'session is in a final state',
+      jsonb_build_object('session_id', p_session.session_id, 'state', p_session.state, 'version', p_session.version),
+      'A finished session takes no more saves or events. Start a new session, or roll this one back to an open state.');
+  end if;
+end
+$$;
+comment on function fsm_internal.check_preconditions(fsm_internal.locked_session, boolean, bigint, bigint) is
+  'What holds for every write once the session is read: SM051 turn token, SM030 version (p_expected_version null: any), SM012 final state, in this order.';
+
+-- internal/sessions/choose_move.sql
+create function fsm_internal.choose_move(
+  p_events text[], p_hits boolean[], p_guards jsonpath[], p_event text, p_context jsonb)
+returns integer
+language plpgsql
+immutable
+as $$
+declare
+  v_settled text;  -- the event of which a candidate that goes elsewhere has won
+begin
+  for v_index in 1 .. cardinality(p_events) loop
+    continue when p_events[v_index] = v_settled or p_events[v_index] <> p_event;
+    -- Anything but true, null included, does not hold.
+    if p_guards[v_index] is null or jsonb_path_match(p_context, p_guards[v_index], '{}', true) is true then
+      if p_hits[v_index] then
+        return v_index;
+      end if;
+      v_settled := p_events[v_index];
+    end if;
+  end loop;
+  return null;
+end
+$$;
+comment on function fsm_internal.choose_move(text[], boolean[], jsonpath[], text, jsonb) is
+  'Which candidate of a pair of states a save takes: the first hit, by event name, that is also the first candidate of its event whose guard holds. p_event null: any event. Null: none does.';
+
+-- internal/sessions/context_at.sql
+create function fsm_internal.context_at(p_session_id text, p_version bigint)
+returns jsonb
+language plpgsql
+stable
+as $$
+declare
+  v_context jsonb;
+  v_expected bigint;
+  v_version bigint;
+  v_undo jsonb;
+begin
+  select fsm_internal.read_context(s.session_id, s.context), s.version into v_context, v_expected
+  from fsm_internal.sessions s
+  where s.session_id = p_session_id and p_version <= s.version
+    and exists (select from fsm_internal.history h where h.session_id = s.session_id and h.version = p_version);
+  if v_context is null then
+    return null;
+  end if;
+  for v_version, v_undo in
+    select h.version, h.undo from fsm_internal.history h
+    where h.session_id = p_session_id and h.version > p_version order by h.version desc
+  loop
+    exit when v_version <> v_expected;
+    v_context := fsm_internal.apply_undo(v_context, v_undo);
+    v_expected := v_expected - 1;
+  end loop;
+  if v_expected <> p_version then
+    perform fsm_internal.report_corrupt_session(p_session_id, 'history_gap', jsonb_build_object('version', v_expected));
+  end if;
+  return v_context;
+end
+$$;
+comment on function fsm_internal.context_at(text, bigint) is
+  'The context exactly as that version saved it, rebuilt backwards from the present; null if there is no such version or it is no longer retained. SM060 when a row of history between is missing. Stable, so that all of it reads one snapshot.';
+
+-- internal/sessions/create_session.sql
+create function fsm_internal.create_session(
+  p_session_id text, p_machine text, p_context jsonb, p_machine_version integer, p_request_id uuid, p_actor text, p_note jsonb)
+returns fsm_internal.save_result
+language plpgsql
+volatile
+as $$
+declare
+  v_existing record;
+  v_initial fsm_internal.machine_states;
+  v_at timestamptz;
+  v_write fsm_internal.pending_write;
+begin
+  perform fsm_internal.make_durable();
+  perform fsm_internal.lock_session(p_session_id);
+  select s.machine, s.state, s.version, h.version as replayed_version into v_existing
+  from fsm_internal.sessions s
+  left join fsm_internal.history h on h.session_id = s.session_id and h.request_id = p_request_id
+  where s.session_id = p_session_id;
+  if v_existing.replayed_version is not null then
+    return fsm_internal.replay_result(p_session_id, v_existing.replayed_version);
+  end if;
+  if v_existing.version is not null then
+    perform fsm_internal.refuse_existing_session(p_session_id, v_existing.machine, v_existing.state, v_existing.version);
+  end if;
+  v_initial := fsm_internal.initial_state(p_machine, p_machine_version);
+  p_context := fsm_internal.bare_context(p_session_id, v_initial.state, p_context, v_initial.max_context_bytes);
+  perform fsm_internal.check_limits(p_session_id, v_initial.state, p_context, array(select jsonb_object_keys(p_context)));
+  if not fsm_internal.admits(p_context, v_initial.schema_check, v_initial.schema_rest, v_initial.invariants) then
+    perform fsm_internal.refuse_findings(p_session_id, v_initial.state, (
+      select jsonb_agg(jsonb_build_object('code', f.code, 'path', f.path, 'message', f.message))
+      from fsm_internal.admission_findings(p_machine, v_initial.machine_version, v_initial.state, p_context) f));
+  end if;
+  v_at := clock_timestamp();
+  v_write := ('create', v_initial.state, null, p_context, null, false, p_request_id, p_actor, p_note);
+  perform fsm_internal.insert_session(p_session_id, v_initial, v_write, v_at);
+  return row(p_session_id, p_machine, v_initial.machine_version, 1, v_initial.state, null, true, false, false, false,
+    v_initial.context_version, v_at, v_at, v_at)::fsm_internal.save_result;
+end
+$$;
+comment on function fsm_internal.create_session(text, text, jsonb, integer, uuid, text, jsonb) is
+  'fsm.create_session behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
+
+create function fsm_internal.refuse_existing_session(p_session_id text, p_machine text, p_state text, p_version bigint)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse('SM011', 'session exists',
+    jsonb_build_object('session_id', p_session_id, 'machine', p_machine, 'state', p_state, 'version', p_version),
+    'Load it and go on from there, or choose another id. A retry of the same creation gives the same p_request_id.');
+end
+$$;
+comment on function fsm_internal.refuse_existing_session(text, text, text, bigint) is 'Raises SM011.';
+
+create function fsm_internal.insert_session(
+  p_session_id text, p_initial fsm_internal.machine_states, p_write fsm_internal.pending_write, p_at timestamptz)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_nothing fsm_internal.locked_session;  -- what was there before: no version, no state, no hash
+  v_hash bytea;
+begin
+  insert into fsm_internal.sessions (session_id, machine, machine_version, state, version, context, entered_at, created_at, updated_at)
+  values (p_session_id, p_initial.machine, p_initial.machine_version, p_initial.state, 1,
+    fsm_internal.write_context(p_session_id, p_write.context), p_at, p_at, p_at)
+  on conflict do nothing;
+  if not found then
+    perform fsm_internal.refuse_existing_session(p_session_id, p_initial.machine, null, null);
+  end if;
+  if p_initial.audit_chain then
+    v_nothing.session_id := p_session_id;
+    v_nothing.version := 0;
+    v_nothing.machine_version := p_initial.machine_version;
+    v_hash := fsm_internal.next_chain_hash(v_nothing, p_write, false, p_at, p_at);
+  end if;
+  insert into fsm_internal.history (session_id, version, kind, machine_version, from_state, to_state, actor, db_user, note,
+    request_id, loop_detected, at, entered_at, chain_hash)
+  values (p_session_id, 1, p_write.kind, p_initial.machine_version, null, p_initial.state, p_write.actor, session_user, p_write.note,
+    p_write.request_id, false, p_at, p_at, v_hash);
+end
+$$;
+comment on function fsm_internal.insert_session(text, fsm_internal.machine_states, fsm_internal.pending_write, timestamptz) is
+  'Version 1 of a session and its first row of history. SM011 when another transaction made it first.';
+
+-- internal/sessions/entry_obstacle.sql
+create function fsm_internal.entry_obstacle(
+  p_session_id text, p_context jsonb, p_machine text, p_machine_version integer, p_from_state text, p_event text, p_candidate integer)
+returns text
+language plpgsql
+volatile
+as $$
+declare
+  v_candidate fsm_internal.machine_candidates;
+  v_loop boolean;
+  v_finding text;
+begin
+  select c.* into v_candidate from fsm_internal.machine_candidates c
+  where c.machine = p_machine and c.machine_version = p_machine_version and c.from_state = p_from_state
+    and c.event = p_event and c.candidate = p_candidate;
+  v_loop := fsm_internal.passage_at(p_session_id, p_from_state, v_candidate.to_state, v_candidate.loop_limit)
+    >= clock_timestamp() - v_candidate.loop_window;
+  if v_loop and v_candidate.loop_action = 'block' then
+    return format('loop: more than %s passages within %s are blocked', v_candidate.loop_limit, v_candidate.loop_window);
+  end if;
+  if v_loop and v_candidate.loop_action = 'divert' then
+    v_candidate.to_state := v_candidate.divert_to;
+  end if;
+  select format('state %s refuses the present context: %s %s', v_candidate.to_state, f.path, f.message) into v_finding
+  from fsm_internal.admission_findings(p_machine, p_machine_version, v_candidate.to_state, p_context) f limit 1;
+  return v_finding;
+end
+$$;
+comment on function fsm_internal.entry_obstacle(text, jsonb, text, integer, text, text, integer) is
+  'Why a candidate whose guard holds would still be refused now: a blocked loop, or a target that does not admit the context. Null: it would not.';
+
+-- internal/sessions/lock_session.sql
+create function fsm_internal.lock_session(p_session_id text)
+returns boolean
+language sql
+volatile
+return pg_advisory_xact_lock(hashtextextended('fsm:session:' || p_session_id, 0)) is not null;
+comment on function fsm_internal.lock_session(text) is
+  'Takes the session''s advisory lock to the end of the transaction; true. The only place that takes it, and the first step of every write: nothing that a decision rests on may be read before.';
+
+create function fsm_internal.make_durable()
+returns boolean
+language sql
+volatile
+return current_setting('synchronous_commit') not in ('off', 'local', 'remote_write')
+  or set_config('synchronous_commit', 'on', true) = 'on';
+comment on function fsm_internal.make_durable() is
+  'Sees to it that the commit of this transaction waits until it is durable, whatever the caller''s session is set to; true. It only raises: remote_apply stays.';
+
+-- internal/sessions/next_chain_hash.sql
+create function fsm_internal.next_chain_hash(
+  p_session fsm_internal.locked_session, p_write fsm_internal.pending_write,
+  p_loop_detected boolean, p_entered_at timestamptz, p_at timestamptz)
+returns bytea
+language plpgsql
+volatile
+as $$
+begin
+  return fsm_internal.chain_hash(
+    (select h.chain_hash from fsm_internal.history h where h.session_id = p_session.session_id and h.version = p_session.version),
+    jsonb_build_array(p_session.session_id, p_session.version + 1, p_write.kind, p_session.machine_version, p_session.state,
+      p_write.to_state, p_write.event, p_write.actor, session_user, p_write.note, p_write.request_id, p_loop_detected,
+      extract(epoch from p_at), extract(epoch from p_entered_at), p_write.undo),
+    p_write.context);
+end
+$$;
+comment on function fsm_internal.next_chain_hash(fsm_internal.locked_session, fsm_internal.pending_write, boolean, timestamptz, timestamptz) is
+  'The hash of the history row that a write is about to make, for machines with meta.audit "chain".';
+
+create function fsm_internal.chain_hash(p_previous bytea, p_columns jsonb, p_context jsonb)
+returns bytea
+language sql
+immutable
+return sha256(coalesce(p_previous, '') || sha256(convert_to(p_columns::text, 'UTF8')) || sha256(convert_to(p_context::text, 'UTF8')));
+comment on function fsm_internal.chain_hash(bytea, jsonb, jsonb) is
+  'One link of the hash chain: sha256 of the hash before, sha256 of the row''s columns as a JSON array (in the order of the table, times as seconds since the epoch), and sha256 of the context''s text after the write.';
+
+-- internal/sessions/open_session.sql
+create function fsm_internal.open_session(
+  p_session fsm_internal.locked_session, p_expected_version bigint, p_turn bigint)
+returns fsm_internal.admission
+language plpgsql
+volatile
+as $$
+declare
+  v_terms fsm_internal.admission := fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_session.state);
+begin
+  if v_terms.is_final is null then
+    perform fsm_internal.refuse_unknown_state(p_session.session_id, p_session.machine, p_session.machine_version, p_session.state);
+  end if;
+  perform fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
+  return v_terms;
+end
+$$;
+comment on function fsm_internal.open_session(fsm_internal.locked_session, bigint, bigint) is
+  'The terms of the present state of a session that takes writes. SM060 its machine has no such state; SM051, SM030, SM012.';
+
+create function fsm_internal.changed_context(
+  p_session fsm_internal.locked_session, p_patch jsonb, p_append jsonb, p_max_context_bytes bigint)
+returns jsonb
+language plpgsql
+volatile
+as $$
+begin
+  return fsm_internal.bare_context(p_session.session_id, p_session.state,
+    fsm_internal.patched_context(p_session.session_id, p_session.state, p_session.context, p_patch, p_append),
+    p_max_context_bytes);
+end
+$$;
+comment on function fsm_internal.changed_context(fsm_internal.locked_session, jsonb, jsonb, bigint) is
+  'The context of a session after a merge patch and an append, in the form that is stored. SM021 for the form of patch, append or result.';
+
+-- internal/sessions/read_locked_session.sql
+create function fsm_internal.read_locked_session(p_session_id text)
+returns fsm_internal.locked_session
+language plpgsql
+volatile
+as $$
+declare
+  v_session fsm_internal.locked_session;
+begin
+  perform fsm_internal.make_durable();
+  perform fsm_internal.lock_session(p_session_id);
+  select s.session_id, s.machine, s.machine_version, s.state, s.version, fsm_internal.read_context(s.session_id, s.context),
+    s.entered_at, s.created_at, s.updated_at
+  into v_session
+  from fsm_internal.sessions s
+  where s.session_id = p_session_id
+  for no key update;
+  if v_session.session_id is null then
+    perform fsm_internal.refuse_unknown_session(p_session_id);
+  end if;
+  return v_session;
+end
+$$;
+comment on function fsm_internal.read_locked_session(text) is
+  'Locks the session and reads it as last committed. SM010 unknown session; 40001 under REPEATABLE READ and SERIALIZABLE when it changed since the snapshot.';
+
+create function fsm_internal.replayed_version(p_session_id text, p_request_id uuid)
+returns bigint
+language plpgsql
+volatile
+as $$
+begin
+  if p_request_id is null then
+    return null;
+  end if;
+  return (select h.version from fsm_internal.history h where h.session_id = p_session_id and h.request_id = p_request_id);
+end
+$$;
+comment on function fsm_internal.replayed_version(text, uuid) is
+  'The version that a request id made of this session, null if none. Asked under the session''s lock.';
+
+-- internal/sessions/refusals.sql
+create function fsm_internal.refuse_unknown_session(p_session_id text)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse('SM010', 'session not found', jsonb_build_object('session_id', p_session_id),
+    'Create it with fsm.create_session, or check the id: ids are compared byte for byte.');
+end
+$$;
+comment on function fsm_internal.refuse_unknown_session(text) is 'Raises SM010.';
+
+create function fsm_internal.refuse_version(p_session_id text, p_version bigint, p_expected_version bigint, p_state text)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse('SM030', 'version conflict',
+    jsonb_build_object('session_id', p_session_id, 'version', p_version, 'expected_version', p_expected_version, 'state', p_state),
+    'Another writer was faster and nothing was written. Load the session, decide anew on what it says, and save with its version.');
+end
+$$;
+comment on function fsm_internal.refuse_version(text, bigint, bigint, text) is 'Raises SM030; version is what is stored.';
+
+create function fsm_internal.report_corrupt_session(p_session_id text, p_code text, p_facts jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_detail jsonb := jsonb_build_object('session_id', p_session_id, 'code', p_code) || p_facts;
+begin
+  raise log 'fsm.corrupt %', v_detail;
+  raise exception using errcode = 'SM060', message = 'stored session corrupt', detail = v_detail::text,
+    hint = 'Nothing was written. Somebody changed the tables by hand, or storage failed: compare with a backup before you repair the row.';
+end
+$$;
+comment on function fsm_internal.report_corrupt_session(text, text, jsonb) is
+  'Writes the line fsm.corrupt to the server log and raises SM060. p_code: what is wrong, a slug; p_facts: more of the DETAIL object.';
+
+create function fsm_internal.refuse_unknown_state(p_session_id text, p_machine text, p_machine_version integer, p_state text)
+returns boolean
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.report_corrupt_session(p_session_id, 'unknown_state',
+    jsonb_build_object('machine', p_machine, 'machine_version', p_machine_version, 'state', p_state));
+  return null;
+end
+$$;
+comment on function fsm_internal.refuse_unknown_state(text, text, integer, text) is
+  'Raises SM060 for a session in a state that its machine version does not have. Boolean only so that it can stand where is_final is missing.';
+
+-- internal/sessions/refuse_admission.sql
+create function fsm_internal.refuse_admission(
+  p_session fsm_internal.locked_session, p_write fsm_internal.pending_write, p_rule fsm_internal.passage_rule, p_wanted_state text)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_findings jsonb := (
+    select jsonb_agg(jsonb_build_object('code', f.code, 'path', f.path, 'message', f.message))
+    from fsm_internal.admission_findings(p_session.machine, p_session.machine_version, p_write.to_state, p_write.context) f);
+begin
+  if p_write.kind = 'divert' then
+    perform fsm_internal.refuse('SM040', 'loop blocked',
+      jsonb_build_object('session_id', p_session.session_id, 'from_state', p_session.state, 'to_state', p_wanted_state,
+        'event', p_write.event, 'version', p_session.version, 'loop_limit', p_rule.loop_limit,
+        'loop_window', p_rule.loop_window::text, 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to, 'findings', v_findings),
+      'Nothing was written. The loop should have been left for divert_to, which refuses this context as the findings say.');
+  end if;
+  perform fsm_internal.refuse_findings(p_session.session_id, p_write.to_state, v_findings);
+end
+$$;
+comment on function fsm_internal.refuse_admission(fsm_internal.locked_session, fsm_internal.pending_write, fsm_internal.passage_rule, text) is
+  'Raises SM021 with the findings, or SM040 when the state that refuses is the one a loop was diverted to.';
+
+create function fsm_internal.refuse_lost_write(p_session fsm_internal.locked_session)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse_version(p_session.session_id, p_session.version + 1, p_session.version, p_session.state);
+end
+$$;
+comment on function fsm_internal.refuse_lost_write(fsm_internal.locked_session) is
+  'Raises SM030 when the version that a write was based on was taken in spite of the lock.';
+
+-- internal/sessions/refuse_move.sql
+create function fsm_internal.refuse_move(
+  p_session fsm_internal.locked_session, p_to_state text, p_event text, p_context jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_allowed jsonb;
+  v_tried jsonb;
+  v_detail jsonb;
+begin
+  select coalesce(jsonb_agg(distinct c.event), '[]'),
+    jsonb_agg(jsonb_build_object('event', c.event, 'candidate', c.candidate, 'to_state', c.to_state, 'guard', c.guard_source,
+        'holds', c.guard is null or jsonb_path_match(p_context, c.guard, '{}', true) is true)
+      order by c.event collate "C", c.candidate)
+      filter (where c.event = p_event or (p_event is null and exists (
+        select from fsm_internal.machine_candidates o
+        where o.machine = c.machine and o.machine_version = c.machine_version and o.from_state = c.from_state
+          and o.event = c.event and o.to_state = p_to_state)))
+  into v_allowed, v_tried
+  from fsm_internal.machine_candidates c
+  where c.machine = p_session.machine and c.machine_version = p_session.machine_version and c.from_state = p_session.state;
+
+  v_detail := jsonb_build_object('session_id', p_session.session_id, 'machine', p_session.machine,
+    'machine_version', p_session.machine_version, 'state', p_session.state, 'to_state', p_to_state, 'event', p_event,
+    'version', p_session.version, 'allowed_events', v_allowed);
+  if v_tried is null
+    or (p_to_state is not null and not jsonb_path_exists(v_tried, '$[*] ? (@.to_state == $to)', jsonb_build_object('to', p_to_state))) then
+    perform fsm_internal.refuse('SM020', 'no such transition from this state', v_detail,
+      'Nothing was written. Send one of allowed_events, or save in a state that one of them leads to; fsm.allowed_events says where each goes.');
+  end if;
+  perform fsm_internal.refuse('SM022', 'guard does not hold', v_detail || jsonb_build_object('candidates', v_tried),
+    'Nothing was written. candidates says which guards held for this context, in the order tried: change the context, or go where the first that holds leads.');
+end
+$$;
+comment on function fsm_internal.refuse_move(fsm_internal.locked_session, text, text, jsonb) is
+  'Raises SM020 when no event (p_event given: not that one) has a candidate for p_to_state (null: any), SM022 when one has but a guard keeps it from it.';
+
+-- internal/sessions/refuse_save.sql
+create function fsm_internal.refuse_save(
+  p_session fsm_internal.locked_session, p_to_state text, p_context jsonb, p_expected_version bigint, p_event text, p_turn bigint)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_terms record;
+begin
+  if p_session.machine is null then
+    perform fsm_internal.refuse_unknown_session(p_session.session_id);
+  end if;
+  select t.is_final, t.max_context_bytes into v_terms
+  from fsm_internal.machine_states t
+  where t.machine = p_session.machine and t.machine_version = p_session.machine_version and t.state = p_session.state;
+  if v_terms.is_final is null then
+    perform fsm_internal.refuse_unknown_state(p_session.session_id, p_session.machine, p_session.machine_version, p_session.state);
+  end if;
+  perform fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
+  p_context := fsm_internal.bare_context(p_session.session_id, p_to_state, p_context, v_terms.max_context_bytes);
+  perform fsm_internal.check_limits(p_session.session_id, p_to_state, p_context, array(select jsonb_object_keys(p_context)));
+  perform fsm_internal.refuse_move(p_session, p_to_state, p_event, p_context);
+end
+$$;
+comment on function fsm_internal.refuse_save(fsm_internal.locked_session, text, jsonb, bigint, text, bigint) is
+  'Raises what a save without a move, with a turn token or with another version is refused for, in the order of checking: SM010, SM060, SM051, SM030, SM012, SM021 form, SM020.';
+
+-- internal/sessions/replay_result.sql
+create function fsm_internal.replay_result(p_session_id text, p_version bigint)
+returns fsm_internal.save_result
+language plpgsql
+stable
+as $$
+declare
+  v_result fsm_internal.save_result;
+begin
+  select h.session_id, s.machine, h.machine_version, h.version, h.to_state, h.from_state,
+    h.to_state is distinct from h.from_state, h.loop_detected, true, t.is_final, t.context_version,
+    h.entered_at, s.created_at, h.at
+  into v_result
+  from fsm_internal.history h
+  join fsm_internal.sessions s using (session_id)
+  left join fsm_internal.machine_states t
+    on t.machine = s.machine and t.machine_version = h.machine_version and t.state = h.to_state
+  where h.session_id = p_session_id and h.version = p_version;
+  return v_result;
+end
+$$;
+comment on function fsm_internal.replay_result(text, bigint) is
+  'What the write that made this version answered, with replayed true.';
+
+-- internal/sessions/save_session.sql
+create function fsm_internal.save_session(
+  p_session_id text, p_state text, p_context jsonb, p_expected_version bigint, p_event text,
+  p_request_id uuid, p_turn bigint, p_actor text, p_note jsonb)
+returns fsm_internal.save_result
+language plpgsql
+volatile
+as $$
+declare
+  v_found record;
+  v_session fsm_internal.locked_session;
+  v_change fsm_internal.context_change;
+  v_chosen integer;
+  v_rule fsm_internal.passage_rule;
+  v_reenter boolean := false;
+begin
+  -- In an expression, because PERFORM runs a query of its own. Both are always true.
+  if not (fsm_internal.make_durable() and fsm_internal.lock_session(p_session_id)) then
+    return null;
+  end if;
+  -- All that a save needs in one statement: the session, its move, and the target's terms.
+  select s.machine, s.machine_version, s.state, s.version, s.entered_at, s.created_at, s.updated_at,
+    fsm_internal.read_context(s.session_id, s.context) as context, h.version as replayed_version,
+    m.events, m.candidates, m.hits, m.guards, m.same_rule, m.loop_limit, m.loop_window, m.loop_action, m.divert_to,
+    m.target
+  into v_found
+  from fsm_internal.sessions s
+  left join fsm_internal.machine_moves m
+    on m.machine = s.machine and m.machine_version = s.machine_version and m.from_state = s.state and m.to_state = p_state
+  left join fsm_internal.history h on h.session_id = s.session_id and h.request_id = p_request_id
+  where s.session_id = p_session_id
+  for no key update of s;
+
+  if v_found.replayed_version is not null then
+    return fsm_internal.replay_result(p_session_id, v_found.replayed_version);
+  end if;
+  v_session := (p_session_id, v_found.machine, v_found.machine_version, v_found.state, v_found.version, v_found.context,
+    v_found.entered_at, v_found.created_at, v_found.updated_at);
+  if v_found.events is null or p_turn is not null or v_found.version <> p_expected_version then
+    perform fsm_internal.refuse_save(v_session, p_state, p_context, p_expected_version, p_event, p_turn);
+  end if;
+  if not fsm_internal.is_plain_context(p_context, (v_found.target).max_context_bytes) then
+    p_context := fsm_internal.bare_context(p_session_id, p_state, p_context, (v_found.target).max_context_bytes);
+  end if;
+  v_change := fsm_internal.context_change(v_session.context, p_context);
+  if v_change.undo is not null and not fsm_internal.surely_keeps_limits(p_context) then
+    perform fsm_internal.check_limits(p_session_id, p_state, p_context, v_change.keys);
+  end if;
+
+  if p_state <> v_session.state or p_event is not null then
+    v_chosen := case
+      when p_event is null and v_found.hits[1]
+        and (v_found.guards[1] is null or jsonb_path_match(p_context, v_found.guards[1], '{}', true) is true) then 1
+      else fsm_internal.choose_move(v_found.events, v_found.hits, v_found.guards, p_event, p_context) end;
+    if v_chosen is null then
+      perform fsm_internal.refuse_move(v_session, p_state, p_event, p_context);
+    end if;
+    p_event := v_found.events[v_chosen];
+    if v_found.same_rule then
+      v_rule := (v_found.loop_limit, v_found.loop_window, v_found.loop_action, v_found.divert_to,
+        case when fsm_internal.may_loop(v_session.version, v_session.state = p_state, v_found.loop_limit)
+          then fsm_internal.passage_at(p_session_id, v_session.state, p_state, v_found.loop_limit) end);
+    else
+      v_rule := fsm_internal.candidate_rule(v_session, p_event, v_found.candidates[v_chosen]);
+      v_reenter := fsm_internal.candidate_reenters(v_session, p_event, v_found.candidates[v_chosen]);
+    end if;
+  end if;
+  return fsm_internal.settle_write(v_session,
+    (case when v_chosen is null then 'update' else 'transition' end, p_state, p_event, p_context, v_change.undo, v_reenter,
+      p_request_id, p_actor, p_note)::fsm_internal.pending_write,
+    v_rule, v_found.target);
+end
+$$;
+comment on function fsm_internal.save_session(text, text, jsonb, bigint, text, uuid, bigint, text, jsonb) is
+  'fsm.save_session behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
+
+-- internal/sessions/send_event.sql
+create function fsm_internal.send_event(
+  p_session_id text, p_event text, p_patch jsonb, p_expected_version bigint, p_request_id uuid,
+  p_turn bigint, p_actor text, p_note jsonb, p_append jsonb)
+returns fsm_internal.sent_event
+language plpgsql
+volatile
+as $$
+declare
+  v_context jsonb;
+  v_session fsm_internal.locked_session;
+  v_replayed bigint;
+  v_terms fsm_internal.admission;
+  v_change fsm_internal.context_change;
+  v_candidate record;
+begin
+  v_session := fsm_internal.read_locked_session(p_session_id);
+  v_replayed := fsm_internal.replayed_version(p_session_id, p_request_id);
+  if v_replayed is not null then
+    return (fsm_internal.replay_result(p_session_id, v_replayed), fsm_internal.context_at(p_session_id, v_replayed))::fsm_internal.sent_event;
+  end if;
+  v_terms := fsm_internal.open_session(v_session, p_expected_version, p_turn);
+  v_context := fsm_internal.changed_context(v_session, p_patch, p_append, v_terms.max_context_bytes);
+  if p_patch ? 'session_id' then  -- current_state has to wait until the target is known
+    perform fsm_internal.check_agreement(p_session_id, v_session.state, jsonb_strip_nulls(p_patch) - 'current_state');
+  end if;
+  v_change := fsm_internal.context_change(v_session.context, v_context);
+  if v_change.undo is not null and not fsm_internal.surely_keeps_limits(v_context) then
+    perform fsm_internal.check_limits(p_session_id, v_session.state, v_context, v_change.keys);
+  end if;
+
+  select c.to_state, c.candidate, c.reenter into v_candidate
+  from fsm_internal.machine_candidates c
+  where c.machine = v_session.machine and c.machine_version = v_session.machine_version
+    and c.from_state = v_session.state and c.event = p_event
+    and (c.guard is null or jsonb_path_match(v_context, c.guard, '{}', true) is true)
+  order by c.candidate limit 1;
+  if v_candidate.to_state is null then
+    perform fsm_internal.refuse_move(v_session, null, p_event, v_context);
+  end if;
+  if p_patch ?| array['current_state', 'session_id'] then
+    perform fsm_internal.check_agreement(p_session_id, v_candidate.to_state, jsonb_strip_nulls(p_patch));
+  end if;
+  return (fsm_internal.settle_write(v_session,
+    ('transition', v_candidate.to_state, p_event, v_context, v_change.undo, v_candidate.reenter,
+      p_request_id, p_actor, p_note)::fsm_internal.pending_write,
+    fsm_internal.candidate_rule(v_session, p_event, v_candidate.candidate),
+    fsm_internal.admission_of(v_session.machine, v_session.machine_version, v_candidate.to_state)), v_context)::fsm_internal.sent_event;
+end
+$$;
+comment on function fsm_internal.send_event(text, text, jsonb, bigint, uuid, bigint, text, jsonb, jsonb) is
+  'fsm.send_event behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
+
+-- internal/sessions/settle_write.sql
+create function fsm_internal.settle_write(
+  p_session fsm_internal.locked_session, p_write fsm_internal.pending_write,
+  p_rule fsm_internal.passage_rule, p_target fsm_internal.admission)
+returns fsm_internal.save_result
+language plpgsql
+volatile
+as $$
+declare
+  -- Never at or below the time of the version before, whatever the clock does.
+  v_at timestamptz := greatest(clock_timestamp(), p_session.updated_at + interval '1 microsecond');
+  v_loop boolean := (p_rule.passage_at >= v_at - p_rule.loop_window) is true;
+  v_wanted text;
+  v_entered_at timestamptz;
+  v_hash bytea;
+begin
+  if v_loop and fsm_internal.judge_loop(p_session, p_write, p_rule) then
+    v_wanted := p_write.to_state;
+    p_write.kind := 'divert';
+    p_write.to_state := p_rule.divert_to;
+    p_write.reenter := false;
+    p_target := fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_rule.divert_to);
+  end if;
+  if not fsm_internal.admits(p_write.context, p_target.schema_check, p_target.schema_rest, p_target.invariants) then
+    perform fsm_internal.refuse_admission(p_session, p_write, p_rule, v_wanted);
+  end if;
+  v_entered_at := case when p_write.reenter or p_write.to_state <> p_session.state then v_at else p_session.entered_at end;
+  -- Lock or no lock, the version decides: on a sharded engine the lock may have been taken on another node.
+  update fsm_internal.sessions s
+  set state = p_write.to_state, version = s.version + 1, entered_at = v_entered_at, updated_at = v_at,
+    -- An unchanged context keeps its place out of line instead of being written again.
+    context = case when p_write.undo is null then s.context else fsm_internal.write_context(s.session_id, p_write.context) end
+  where s.session_id = p_session.session_id and s.version = p_session.version;
+  if not found then
+    perform fsm_internal.refuse_lost_write(p_session);
+  end if;
+  if p_target.audit_chain then
+    v_hash := fsm_internal.next_chain_hash(p_session, p_write, v_loop, v_entered_at, v_at);
+  end if;
+  insert into fsm_internal.history (session_id, version, kind, machine_version, from_state, to_state, event, actor,
+    db_user, note, request_id, loop_detected, at, entered_at, undo, chain_hash)
+  values (p_session.session_id, p_session.version + 1, p_write.kind, p_session.machine_version, p_session.state,
+    p_write.to_state, p_write.event, p_write.actor, session_user, p_write.note, p_write.request_id, v_loop, v_at,
+    v_entered_at, p_write.undo, v_hash)
+  on conflict on constraint history_pkey do nothing;
+  if not found then
+    perform fsm_internal.refuse_lost_write(p_session);
+  end if;
+  return (p_session.session_id, p_session.machine, p_session.machine_version, p_session.version + 1, p_write.to_state,
+    p_session.state, p_write.to_state <> p_session.state, v_loop, false, p_target.is_final, p_target.context_version,
+    v_entered_at, p_session.created_at, v_at)::fsm_internal.save_result;
+end
+$$;
+comment on function fsm_internal.settle_write(fsm_internal.locked_session, fsm_internal.pending_write, fsm_internal.passage_rule, fsm_internal.admission) is
+  'The end of every write inside a machine: loop rule (SM040, or the divert state), schema and invariants of the state finally entered (SM021; SM040 when that is the divert state), then the session''s row moves to its next version and history gains one row (SM030 when either did not happen).';
+
+-- internal/sessions/update_context.sql
+create function fsm_internal.update_context(
+  p_session_id text, p_patch jsonb, p_append jsonb, p_expected_version bigint, p_request_id uuid,
+  p_turn bigint, p_actor text, p_note jsonb)
+returns fsm_internal.save_result
+language plpgsql
+volatile
+as $$
+declare
+  v_session fsm_internal.locked_session;
+  v_replayed bigint;
+  v_terms fsm_internal.admission;
+  v_context jsonb;
+  v_change fsm_internal.context_change;
+begin
+  v_session := fsm_internal.read_locked_session(p_session_id);
+  v_replayed := fsm_internal.replayed_version(p_session_id, p_request_id);
+  if v_replayed is not null then
+    return fsm_internal.replay_result(p_session_id, v_replayed);
+  end if;
+  v_terms := fsm_internal.open_session(v_session, p_expected_version, p_turn);
+  v_context := fsm_internal.changed_context(v_session, p_patch, p_append, v_terms.max_context_bytes);
+  if p_patch ?| array['current_state', 'session_id'] then
+    perform fsm_internal.check_agreement(p_session_id, v_session.state, jsonb_strip_nulls(p_patch));
+  end if;
+  v_change := fsm_internal.context_change(v_session.context, v_context);
+  if v_change.undo is not null and not fsm_internal.surely_keeps_limits(v_context) then
+    perform fsm_internal.check_limits(p_session_id, v_session.state, v_context, v_change.keys);
+  end if;
+  return fsm_internal.settle_write(v_session,
+    ('update', v_session.state, null, v_context, v_change.undo, false, p_request_id, p_actor, p_note)::fsm_internal.pending_write,
+    null, v_terms);
+end
+$$;
+comment on function fsm_internal.update_context(text, jsonb, jsonb, bigint, uuid, bigint, text, jsonb) is
+  'fsm.update_context behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
+
+-- functions/machines/check_machine.sql
+create function fsm.check_machine(p_definition jsonb)
+returns table (severity text, code text, path text, message text)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_not_null('p_definition', p_definition);
+  return query
+    select f.severity, f.code, f.path, f.message from fsm_internal.machine_findings(p_definition) f;
+end
+$$;
+comment on function fsm.check_machine(jsonb) is
+  'What fsm.define_machine would say to this definition, without storing it. Rows: severity (error: it would be refused; warning), code (a short stable word), path (a jsonpath into the definition) and message; errors first, then by path. No rows: nothing to say. Raises for no JSON, however wrong. Errors: 22004 null.';
+
+-- functions/machines/define_machine.sql
+create function fsm.define_machine(p_definition jsonb)
+returns table (machine text, machine_version integer, created boolean, warnings jsonb)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_machine text := fsm_internal.definition_text(p_definition -> 'id');
+  v_findings jsonb;
+  v_newest record;
+begin
+  perform fsm_internal.check_not_null('p_definition', p_definition);
+  v_findings := fsm_internal.machine_findings_json(p_definition);
+  if v_findings @> '[{"severity": "error"}]' then
+    perform fsm_internal.refuse('SM002', 'definition invalid',
+      jsonb_build_object('machine', v_machine, 'findings', v_findings),
+      'Nothing was stored. Correct every finding of severity error; fsm.check_machine gives the same list as rows.');
+  end if;
+  -- Before anything is read: of two that define the machine at once, the second sees what the first made.
+  perform pg_advisory_xact_lock(hashtextextended('fsm:machine:' || v_machine, 0));
+  select v.machine_version as number, v.definition = p_definition as same into v_newest
+  from fsm_internal.machine_versions v where v.machine = v_machine
+  order by v.machine_version desc limit 1;
+  machine := v_machine;
+  machine_version := coalesce(v_newest.number, 0) + (v_newest.same is not true)::integer;
+  created := v_newest.same is not true;
+  if created then
+    perform fsm_internal.store_machine(v_machine, machine_version, p_definition);
+  end if;
+  warnings := v_findings || fsm_internal.live_session_findings(v_machine, machine_version);
+  return next;
+end
+$$;
+comment on function fsm.define_machine(jsonb) is
+  'Stores a machine definition as the next version of the machine that its "id" names, at once usable, and never changed afterwards. The same as the newest version (as JSON values), retired or not, is not stored again: that version comes back with created false, and stays retired if it is. warnings: the findings of severity warning, and {"code": "live_sessions_in_missing_state", "state", "sessions"} for states of other versions that this one lacks and that sessions are in. Two definers of one machine wait for each other. Errors: 22004 null, SM002 definition invalid (DETAIL: findings, all of them), 40001 another transaction defined the machine meanwhile.';
+
+-- functions/machines/machine_definition.sql
+create function fsm.machine_definition(p_machine text, p_machine_version integer default null)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_definition jsonb;
+begin
+  perform fsm_internal.check_text('p_machine', p_machine, 512);
+  select v.definition into v_definition
+  from fsm_internal.machine_versions v
+  where v.machine = p_machine
+    and case when p_machine_version is null then not v.retired else v.machine_version = p_machine_version end
+  order by v.machine_version desc limit 1;
+  if not found then
+    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
+  end if;
+  return v_definition;
+end
+$$;
+comment on function fsm.machine_definition(text, integer) is
+  'The definition of a machine version as it was given to fsm.define_machine, retired or not. p_machine_version null: the newest version that is not retired. Errors: 22004 null name, 22023 name empty or over 512 bytes, SM001 no such version, or all are retired (versions in DETAIL).';
+
+-- functions/machines/retire_machine.sql
+create function fsm.retire_machine(p_machine text, p_machine_version integer, p_retired boolean default true)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_text('p_machine', p_machine, 512);
+  perform fsm_internal.check_not_null('p_machine_version', p_machine_version);
+  perform fsm_internal.check_not_null('p_retired', p_retired);
+  update fsm_internal.machine_versions v set retired = p_retired
+  where v.machine = p_machine and v.machine_version = p_machine_version and v.retired <> p_retired;
+  if found then
+    return true;
+  end if;
+  if not exists (
+    select from fsm_internal.machine_versions v where v.machine = p_machine and v.machine_version = p_machine_version) then
+    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
+  end if;
+  return false;
+end
+$$;
+comment on function fsm.retire_machine(text, integer, boolean) is
+  'Retires a machine version: no new sessions start on it, running ones go on. p_retired false brings it back. True: it changed; false: it was so already. Errors: 22004 null, 22023 name empty or over 512 bytes, SM001 no such version.';
+
+-- functions/sessions/allowed_events.sql
+create function fsm.allowed_events(p_session_id text)
+returns table (event text, to_state text, guard text, allowed boolean, reason text)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_session record;
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  select s.session_id, s.machine, s.machine_version, s.state, fsm_internal.read_context(s.session_id, s.context) as context
+  into v_session
+  from fsm_internal.sessions s where s.session_id = p_session_id;
+  if v_session.session_id is null then
+    perform fsm_internal.refuse_unknown_session(p_session_id);
+  end if;
+  return query
+    with candidates as (
+      select c.*, (c.guard is null or jsonb_path_match(v_session.context, c.guard, '{}', true) is true) as holds
+      from fsm_internal.machine_candidates c
+      where c.machine = v_session.machine and c.machine_version = v_session.machine_version and c.from_state = v_session.state
+    ), ranked as (
+      select c.*, min(c.candidate) filter (where c.holds) over (partition by c.event) as taken from candidates c
+    )
+    select r.event, r.to_state, r.guard_source, v.reason is null,
+      coalesce(v.reason, case when r.guard is null then 'no guard' else 'the guard holds' end)
+    from ranked r
+    cross join lateral (select case
+      when not r.holds then 'the guard does not hold'
+      when r.candidate > r.taken then format('candidate %s of this event comes first and holds', r.taken)
+      else fsm_internal.entry_obstacle(p_session_id, v_session.context, r.machine, r.machine_version, r.from_state, r.event, r.candidate) end) v(reason)
+    order by r.event collate "C", r.candidate;
+end
+$$;
+comment on function fsm.allowed_events(text) is
+  'Every candidate of every event of the session''s present state, by event name (collate "C"), then in the order tried. allowed: fsm.send_event with this event and no patch would go there now; reason says why or why not (guard, an earlier candidate, a loop that would be blocked, schema or invariant of the target). No rows: the state is final or has no events. Errors: 22004, 22023, SM010 unknown session.';
+
+-- functions/sessions/create_session.sql
+create function fsm.create_session(
+  p_session_id text, p_machine text, p_context jsonb default '{}', p_machine_version integer default null,
+  p_request_id uuid default null, p_actor text default null, p_note jsonb default null)
+returns table (
+  session_id text, machine text, machine_version integer, version bigint, state text, previous_state text, changed_state boolean,
+  loop_detected boolean, replayed boolean, is_final boolean, context_version integer, entered_at timestamptz,
+  created_at timestamptz, saved_at timestamptz)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, p_actor, p_note);
+  perform fsm_internal.check_text('p_machine', p_machine, 512);
+  perform fsm_internal.check_not_null('p_context', p_context);
+  return query select r.* from fsm_internal.create_session(
+    p_session_id, p_machine, p_context, p_machine_version, p_request_id, p_actor, p_note) r;
+end
+$$;
+comment on function fsm.create_session(text, text, jsonb, integer, uuid, text, jsonb) is
+  'Creates a session as version 1 in the initial state of its machine. p_machine_version null: the newest not retired. p_request_id: a retry with the same id gives the first answer again (replayed true). p_actor (at most 512 bytes) and p_note (at most 65,536 bytes of text) go to history. Returns one row, the save_result. Errors: 22004, 22023, SM011 exists already, SM001 no such machine or version or it is retired, SM021 context rejected by form, limits, schema or the invariant of the initial state.';
+
+-- functions/sessions/history.sql
+create function fsm.history(p_session_id text, p_limit integer default 100, p_before_version bigint default null)
+returns table (
+  version bigint, kind text, from_state text, to_state text, event text, actor text, db_user text, note jsonb,
+  loop_detected boolean, at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  if p_limit < 1 then
+    raise exception using errcode = '22023', message = 'limit below 1',
+      detail = jsonb_build_object('argument', 'p_limit', 'value', p_limit)::text,
+      hint = 'Give p_limit 1 or more, or null for no limit.';
+  end if;
+  if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
+    perform fsm_internal.refuse_unknown_session(p_session_id);
+  end if;
+  return query
+    select h.version, h.kind::text, h.from_state, h.to_state, h.event, h.actor, h.db_user, h.note, h.loop_detected, h.at
+    from fsm_internal.history h
+    where h.session_id = p_session_id and h.version < coalesce(p_before_version, 9223372036854775807)
+    order by h.version desc
+    limit p_limit;
+end
+$$;
+comment on function fsm.history(text, integer, bigint) is
+  'What happened to a session, newest first, a row per version: kind create, transition, update, rollback, upgrade, import, deadline, divert or fork. p_limit rows (null: all), only versions below p_before_version if given: the next page starts at the last version of the one before. actor is the caller''s claim, db_user the session user who made the call. Errors: 22004, 22023, SM010 unknown session.';
+
+-- functions/sessions/load_session.sql
+create function fsm.load_session(
+  p_session_id text, p_known_version bigint default null, p_known_updated_at timestamptz default null)
+returns table (
+  session_id text, machine text, machine_version integer, state text, version bigint, context jsonb, context_version integer,
+  is_final boolean, entered_at timestamptz, created_at timestamptz, updated_at timestamptz, unchanged boolean)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  return query
+    select r.session_id, r.machine, r.machine_version, r.state, r.version,
+      case when r.version = p_known_version and r.updated_at = p_known_updated_at then null
+        else fsm_internal.read_context(r.session_id, r.context) end,
+      t.context_version,
+      coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, r.machine_version, r.state)),
+      r.entered_at, r.created_at, r.updated_at,
+      (r.version = p_known_version and r.updated_at = p_known_updated_at) is true
+    from fsm_internal.sessions r
+    left join fsm_internal.machine_states t
+      on t.machine = r.machine and t.machine_version = r.machine_version and t.state = r.state
+    where r.session_id = p_session_id;
+end
+$$;
+comment on function fsm.load_session(text, bigint, timestamptz) is
+  'The session as last committed: one session_row, or no row if there is none. When p_known_version and p_known_updated_at are both given and both match, unchanged is true and context is null: whoever holds that version need not be sent it again. Errors: 22004, 22023, SM060 the stored state is not one of its machine.';
+
+-- functions/sessions/load_session_at.sql
+create function fsm.load_session_at(p_session_id text, p_version bigint)
+returns table (
+  session_id text, machine text, machine_version integer, state text, version bigint, context jsonb, context_version integer,
+  is_final boolean, entered_at timestamptz, created_at timestamptz, updated_at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  perform fsm_internal.check_not_null('p_version', p_version);
+  return query
+    select r.session_id, r.machine, h.machine_version, h.to_state, h.version, fsm_internal.context_at(r.session_id, h.version),
+      t.context_version,
+      coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, h.machine_version, h.to_state)),
+      h.entered_at, r.created_at, h.at
+    from fsm_internal.sessions r
+    join fsm_internal.history h on h.session_id = r.session_id
+    left join fsm_internal.machine_states t
+      on t.machine = r.machine and t.machine_version = h.machine_version and t.state = h.to_state
+    where r.session_id = p_session_id and h.version = p_version and h.version <= r.version;
+end
+$$;
+comment on function fsm.load_session_at(text, bigint) is
+  'The session as it was when that version was saved: state, context, machine version and times exactly, updated_at being the time of that save. One session_row, or none when the session or the version does not exist or is no longer retained. Errors: 22004, 22023, SM060 history is incomplete.';
+
+-- functions/sessions/load_sessions.sql
+create function fsm.load_sessions(p_session_ids text[])
+returns table (
+  session_id text, machine text, machine_version integer, state text, version bigint, context jsonb, context_version integer,
+  is_final boolean, entered_at timestamptz, created_at timestamptz, updated_at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_not_null('p_session_ids', p_session_ids);
+  perform fsm_internal.check_at_most('p_session_ids', cardinality(p_session_ids), 1000, 'items');
+  return query
+    select r.session_id, r.machine, r.machine_version, r.state, r.version, fsm_internal.read_context(r.session_id, r.context),
+      t.context_version,
+      coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, r.machine_version, r.state)),
+      r.entered_at, r.created_at, r.updated_at
+    from (select a.id, min(a.nth) as nth from unnest(p_session_ids) with ordinality a(id, nth) group by a.id) wanted
+    join fsm_internal.sessions r on r.session_id = wanted.id
+    left join fsm_internal.machine_states t
+      on t.machine = r.machine and t.machine_version = r.machine_version and t.state = r.state
+    order by wanted.nth;
+end
+$$;
+comment on function fsm.load_sessions(text[]) is
+  'Several sessions in one snapshot: one session_row per distinct existing id, in order of first appearance; nulls and unknown ids give no row. At most 1,000 ids. Errors: 22004, 22023, SM060 one of them is corrupt: its id is in DETAIL, leave it out to load the others.';
+
+-- functions/sessions/save_session.sql
+create function fsm.save_session(
+  p_session_id text, p_state text, p_context jsonb, p_expected_version bigint, p_event text default null,
+  p_request_id uuid default null, p_turn bigint default null, p_actor text default null, p_note jsonb default null)
+returns table (
+  session_id text, machine text, machine_version integer, version bigint, state text, previous_state text, changed_state boolean,
+  loop_detected boolean, replayed boolean, is_final boolean, context_version integer, entered_at timestamptz,
+  created_at timestamptz, saved_at timestamptz)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  r fsm_internal.save_result;
+begin
+  if not (fsm_internal.is_name(p_session_id, 512) and fsm_internal.is_name(p_state, 128)
+    and coalesce(p_event, p_actor) is null and p_note is null and p_context is not null)
+  then
+    perform fsm_internal.check_common_arguments(p_session_id, p_actor, p_note);
+    perform fsm_internal.check_text('p_state', p_state, 128);
+    perform fsm_internal.check_text('p_event', coalesce(p_event, p_state), 128);
+    perform fsm_internal.check_not_null('p_context', p_context);
+  end if;
+  r := fsm_internal.save_session(
+    p_session_id, p_state, p_context, p_expected_version, p_event, p_request_id, p_turn, p_actor, p_note);
+  session_id := r.session_id; machine := r.machine; machine_version := r.machine_version; version := r.version;
+  state := r.state; previous_state := r.previous_state; changed_state := r.changed_state; loop_detected := r.loop_detected;
+  replayed := r.replayed; is_final := r.is_final; context_version := r.context_version; entered_at := r.entered_at;
+  created_at := r.created_at; saved_at := r.saved_at;
+  return next;
+end
+$$;
+comment on function fsm.save_session(text, text, jsonb, bigint, text, uuid, bigint, text, jsonb) is
+  'Saves state and whole context as the next version, all or nothing, under the session''s lock. Another state is legal when an event leads there with this context (p_event given: that event; null: the first by name is recorded); the same state is an update, or a self-transition when p_event names one. p_expected_version null: whatever is stored. A p_request_id that this session has committed gives the first answer again (replayed true). Returns one row, the save_result; loop_detected tells of a loop, state may be the divert state. Errors in the order of checking: 22004, 22023, SM010 unknown session, SM051 turn token not held, SM030 version conflict, SM012 final state, SM021 form, size or limits, SM020 no such transition, SM022 guard, SM040 loop blocked, SM021 schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/sessions/send_event.sql
+create function fsm.send_event(
+  p_session_id text, p_event text, p_patch jsonb default '{}', p_expected_version bigint default null,
+  p_request_id uuid default null, p_turn bigint default null, p_actor text default null, p_note jsonb default null,
+  p_append jsonb default '{}')
+returns table (
+  session_id text, machine text, machine_version integer, version bigint, state text, previous_state text, changed_state boolean,
+  loop_detected boolean, replayed boolean, is_final boolean, context_version integer, entered_at timestamptz,
+  created_at timestamptz, saved_at timestamptz, context jsonb)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, p_actor, p_note);
+  perform fsm_internal.check_text('p_event', p_event, 128);
+  return query select (r.result).*, r.context from fsm_internal.send_event(
+    p_session_id, p_event, coalesce(p_patch, '{}'), p_expected_version, p_request_id, p_turn, p_actor, p_note,
+    coalesce(p_append, '{}')) r;
+end
+$$;
+comment on function fsm.send_event(text, text, jsonb, bigint, uuid, bigint, text, jsonb, jsonb) is
+  'Sends an event: the machine picks the target, by the first candidate whose guard holds for the context after p_patch (RFC 7396 merge patch: null removes a key) and p_append ({"key": [elements]}: added to the end of a top-level array, made if missing). Null p_patch or p_append is {}. Returns one row, the save_result and the context as saved (replayed: that of the version then made, null if no longer retained). Errors in the order of checking: 22004, 22023, SM010 unknown session, SM051 turn token not held, SM030 version conflict, SM012 final state, SM021 form of patch or append, size or limits, SM020 event unknown here, SM022 no guard holds, SM040 loop blocked, SM021 schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/sessions/update_context.sql
+create function fsm.update_context(
+  p_session_id text, p_patch jsonb default '{}', p_append jsonb default '{}', p_expected_version bigint default null,
+  p_request_id uuid default null, p_turn bigint default null, p_actor text default null, p_note jsonb default null)
+returns table (
+  session_id text, machine text, machine_version integer, version bigint, state text, previous_state text, changed_state boolean,
+  loop_detected boolean, replayed boolean, is_final boolean, context_version integer, entered_at timestamptz,
+  created_at timestamptz, saved_at timestamptz)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, p_actor, p_note);
+  return query select r.* from fsm_internal.update_context(
+    p_session_id, coalesce(p_patch, '{}'), coalesce(p_append, '{}'), p_expected_version, p_request_id, p_turn, p_actor, p_note) r;
+end
+$$;
+comment on function fsm.update_context(text, jsonb, jsonb, bigint, uuid, bigint, text, jsonb) is
+  'Changes the context alone, without a transition: p_patch (RFC 7396 merge patch), then p_append ({"key": [elements]}), so that a message costs a message and not the whole conversation. Null p_patch or p_append is {}. Returns one row, the save_result. Errors in the order of checking: 22004, 22023, SM010 unknown session, SM051 turn token not held, SM030 version conflict, SM012 final state, SM021 form of patch or append, size, limits, schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/sessions/validate_context.sql
+create function fsm.validate_context(
+  p_machine text, p_state text, p_context jsonb, p_machine_version integer default null)
+returns table (code text, path text, message text)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_version integer;
+begin
+  perform fsm_internal.check_text('p_machine', p_machine, 512);
+  perform fsm_internal.check_text('p_state', p_state, 128);
+  perform fsm_internal.check_not_null('p_context', p_context);
+  select v.machine_version into v_version
+  from fsm_internal.machine_versions v
+  where v.machine = p_machine and (v.machine_version = p_machine_version or (p_machine_version is null and not v.retired))
+  order by v.machine_version desc limit 1;
+  if v_version is null then
+    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
+  end if;
+  return query select f.code, f.path, f.message from fsm_internal.context_findings(p_machine, v_version, p_state, p_context) f;
+end
+$$;
+comment on function fsm.validate_context(text, text, jsonb, integer) is
+  'Whether a session of this machine could be saved in this state with this context; nothing is stored. One row per finding, with a code (a slug), the path in the context as jsonpath, and a sentence; no rows: valid. p_machine_version null: the newest not retired. Errors: 22004, 22023, SM001 no such machine or version.';
+
+-- functions/loops/detect_loop.sql
+create function fsm.detect_loop(p_session_id text)
+returns table (
+  from_state text, to_state text, occurrences integer, loop_limit integer, loop_window interval,
+  first_at timestamptz, last_at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
+    perform fsm_internal.refuse_unknown_session(p_session_id);
+  end if;
+  return query select l.* from fsm_internal.loops_of(p_session_id, clock_timestamp()) l;
+end
+$$;
+comment on function fsm.detect_loop(text) is
+  'The transitions (from_state, to_state) that this session has made more often than their limit within their window before now, by committed history. No rows: no loop. loop_limit and loop_window are those of the candidate that the newest passage took. Errors: 22004, 22023, SM010 unknown session.';
+
+-- functions/operations/schema_release.sql
+create function fsm.schema_release()
+returns text
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+return (select r.release from fsm_internal.releases r order by r.migration desc limit 1);
+comment on function fsm.schema_release() is
+  'The release of the schema in this database, for example 0.1.0; clients compare it with the releases they know (SM070).';
+
+-- grants.sql
+-- Who may do what. PUBLIC may do nothing (schemas.sql); no role but the owner reaches a table.
+grant usage on schema fsm to fsm_app, fsm_reader, fsm_monitor, fsm_admin;
+
+-- The runtime: moves sessions, never changes machines.
+grant execute on function
+  fsm.create_session, fsm.load_session, fsm.load_sessions, fsm.save_session, fsm.send_event, fsm.update_context,
+  fsm.history, fsm.load_session_at, fsm.allowed_events, fsm.validate_context, fsm.detect_loop,
+  fsm.machine_definition, fsm.check_machine, fsm.schema_release
+to fsm_app;
+
+-- Support and reports: the reading ones of these.
+grant execute on function
+  fsm.load_session, fsm.load_sessions, fsm.history, fsm.load_session_at, fsm.allowed_events, fsm.validate_context,
+  fsm.detect_loop, fsm.machine_definition, fsm.check_machine, fsm.schema_release
+to fsm_reader;
+
+grant execute on function fsm.schema_release to fsm_monitor;
+
+-- Everything.
+grant execute on all functions in schema fsm to fsm_admin;
+
+-- schema/release.sql
+-- Which release this is: the newest migration that these sources are equal to.
+insert into fsm_internal.releases (migration, release) values ('0001_core', '0.1.0');
+
+-- owner_end.sql
+-- Back to the installer; its membership in fsm_owner is taken back if owner_begin.sql gave it.
+reset role;
+
+do $owner$
+begin
+  if pg_catalog.current_setting('fsmstore.granted_owner', true) = 'yes' then
+    execute pg_catalog.format('revoke fsm_owner from %I', current_user);
+  end if;
+end
+$owner$;
