@@ -42,7 +42,9 @@ def blocks(page: Path) -> Iterator[Block]:
     for number, line in enumerate(page.read_text().splitlines(), start=1):
         fence = re.match(r"\s*```(\w*)\s*$", line)
         if fence and language is None:
-            assert fence[1] in LANGUAGES, f"{page.name}:{number}: a block in {fence[1] or 'no language'} is run by nobody"
+            assert fence[1] in LANGUAGES, (
+                f"{page.name}:{number}: a block in {fence[1] or 'no language'} is run by nobody"
+            )
             language, start, lines = fence[1], number, []
         elif fence and language is not None:
             yield Block(language, textwrap.dedent("\n".join(lines)) + "\n", start)

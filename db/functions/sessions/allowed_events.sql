@@ -9,11 +9,17 @@ declare
   v_session record;
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
-  select s.session_id, s.machine, s.machine_version, s.state, fsm_internal.read_context(s.session_id, s.context) as context
+  select s.session_id, s.machine, s.machine_version, s.state, fsm_internal.read_context(s.session_id, s.context) as context, t.is_final
   into v_session
-  from fsm_internal.sessions s where s.session_id = p_session_id;
+  from fsm_internal.sessions s
+  left join fsm_internal.machine_states t
+    on t.machine = s.machine and t.machine_version = s.machine_version and t.state = s.state
+  where s.session_id = p_session_id;
   if v_session.session_id is null then
     perform fsm_internal.refuse_unknown_session(p_session_id);
+  end if;
+  if v_session.is_final is null then
+    perform fsm_internal.refuse_unknown_state(p_session_id, v_session.machine, v_session.machine_version, v_session.state);
   end if;
   return query
     with candidates as (
@@ -34,4 +40,4 @@ begin
 end
 $$;
 comment on function fsm.allowed_events(text) is
-  'Every candidate of every event of the session''s present state, by event name (collate "C"), then in the order tried. allowed: fsm.send_event with this event and no patch would go there now; reason says why or why not (guard, an earlier candidate, a loop that would be blocked, schema or invariant of the target). No rows: the state is final or has no events. Errors: 22004, 22023, SM010 unknown session.';
+  'Every candidate of every event of the session''s present state, by event name (collate "C"), then in the order tried. allowed: fsm.send_event with this event and no patch would go there now; reason says why or why not (guard, an earlier candidate, a loop that would be blocked, schema or invariant of the target). No rows: the state is final or has no events. Errors: 22004, 22023, SM010 unknown session, SM060 the stored state is not one of its machine.';

@@ -12,8 +12,12 @@ begin
     v_problem := format('the predicate has %s characters, the limit is 4096', length(p_predicate));
   else
     begin
-      v_path := p_predicate::jsonpath;
-      v_text := v_path::text;
+      -- First, because reading a large regular expression as part of a predicate can take minutes.
+      v_problem := fsm_internal.predicate_regex_problem(p_predicate);
+      if v_problem is null then
+        v_path := p_predicate::jsonpath;
+        v_text := v_path::text;
+      end if;
     exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded then
       v_problem := format('the predicate is not valid jsonpath: %s', sqlerrm);
     end;
@@ -28,8 +32,10 @@ begin
   -- With empty string literals, a word outside quotes is part of the language.
   return query
     select f.* from fsm_internal.predicate_findings_of(regexp_replace(v_text, '"(?:[^"\\]|\\.)*"', '""', 'g')) f;
-  if strpos(v_text, 'like_regex') > 0 then
-    return query select 'error', 'bad_predicate', r.message from fsm_internal.predicate_regex_errors(v_text) r;
+  -- Once more, in the canonical text, where nothing can hide the operator.
+  v_problem := fsm_internal.predicate_regex_problem(v_text);
+  if v_problem is not null then
+    return query select 'error', 'bad_predicate', v_problem;
   end if;
   if not fsm_internal.predicate_survives_dump(v_path) then
     return query select 'error', 'bad_predicate', 'the predicate would mean something else after a dump and restore: PostgreSQL forgets '
@@ -98,22 +104,32 @@ end
 $$;
 comment on function fsm_internal.predicate_has_bad_decimal(text) is 'Whether a predicate has .decimal() with arguments for which it raises (PostgreSQL 17).';
 
-create function fsm_internal.predicate_regex_errors(p_text text)
-returns table (message text)
+create function fsm_internal.predicate_regex_problem(p_text text)
+returns text
 language plpgsql
 stable
 as $$
+declare
+  v_regex record;
 begin
-  return query
-    select format('the regular expression %s is refused: %s', t.part[2], p.problem)
-    -- Reads string after string, so that a text that looks like the operator is passed over with the string it stands in.
-    from regexp_matches(p_text, '( like_regex )?("(?:[^"\\]|\\.)*")(?: flag ("[a-z]*"))?', 'g') t (part)
-    cross join lateral (select fsm_internal.schema_pattern_problem(t.part[2]::jsonb #>> '{}')) p (problem)
-    where t.part[1] is not null and coalesce(t.part[3], '') !~ 'q' and p.problem is not null;
+  if p_text !~* 'like_regex' then
+    return null;
+  end if;
+  -- Reads string after string, so that a text that looks like the operator is passed over with the string it stands in.
+  for v_regex in
+    select m.part[2] as literal, fsm_internal.schema_pattern_problem(m.part[2]::jsonpath::text::jsonb #>> '{}') as problem
+    from regexp_matches(p_text, '(like_regex\s*)?("(?:[^"\\]|\\.)*")(?:\s*flag\s*("[a-z]*"))?', 'gi') m (part)
+    where m.part[1] is not null and coalesce(m.part[3], '') !~ 'q'
+  loop
+    if v_regex.problem is not null then
+      return format('the regular expression %s is refused: %s', left(v_regex.literal, 200), v_regex.problem);
+    end if;
+  end loop;
+  return null;
 end
 $$;
-comment on function fsm_internal.predicate_regex_errors(text) is
-  'Which patterns of like_regex are refused: back-references (they raise and run without bound) and what is too large. With flag q a pattern is plain text.';
+comment on function fsm_internal.predicate_regex_problem(text) is
+  'Why the first bad pattern of like_regex in a predicate is refused (back-references raise and run without bound; some take minutes to be read); null if none is. With flag q a pattern is plain text. Raises what the cast to jsonpath raises for a malformed string.';
 
 create function fsm_internal.predicate_survives_dump(p_path jsonpath)
 returns boolean

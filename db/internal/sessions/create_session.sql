@@ -79,8 +79,12 @@ begin
   insert into fsm_internal.history (session_id, version, kind, machine_version, from_state, to_state, actor, db_user, note,
     request_id, loop_detected, at, entered_at, chain_hash)
   values (p_session_id, 1, p_write.kind, p_initial.machine_version, null, p_initial.state, p_write.actor, session_user, p_write.note,
-    p_write.request_id, false, p_at, p_at, v_hash);
+    p_write.request_id, false, p_at, p_at, v_hash)
+  on conflict on constraint history_pkey do nothing;
+  if not found then
+    perform fsm_internal.report_corrupt_session(p_session_id, 'history_without_session', jsonb_build_object('version', 1));
+  end if;
 end
 $$;
 comment on function fsm_internal.insert_session(text, fsm_internal.machine_states, fsm_internal.pending_write, timestamptz) is
-  'Version 1 of a session and its first row of history. SM011 when another transaction made it first.';
+  'Version 1 of a session and its first row of history. SM011 when another transaction made it first, SM060 when history has rows of a session that is gone.';

@@ -1,0 +1,146 @@
+"""The asynchronous client: the same names, arguments, results and errors as `store`, with ``await``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from .docs import documented_like
+from .machines import AsyncMachineMethods
+from .operations import Expect
+from .rows import AllowedEvent, HistoryEntry, Loop, SaveResult, Session
+from .store import SessionStore
+
+
+@documented_like(SessionStore)
+class AsyncSessionStore(AsyncMachineMethods):
+    """See SessionStore; of asyncio."""
+
+    async def create(
+        self,
+        session_id: str,
+        machine: str,
+        context: dict[str, Any] | None = None,
+        *,
+        machine_version: int | None = None,
+        request_id: UUID | str | None = None,
+        actor: str | None = None,
+        note: Any = None,
+    ) -> Session:
+        """See SessionStore.create."""
+        return await self._run(
+            self._operations.create(
+                session_id,
+                machine,
+                context,
+                machine_version=machine_version,
+                request_id=request_id,
+                actor=actor,
+                note=note,
+            )
+        )
+
+    async def load(self, session_id: str, *, max_age: float | None = None) -> Session | None:
+        """See SessionStore.load."""
+        return await self._run(self._operations.load(session_id, max_age=max_age))
+
+    async def load_many(self, session_ids: Iterable[str]) -> dict[str, Session]:
+        """See SessionStore.load_many."""
+        return await self._run(self._operations.load_many(session_ids))
+
+    async def save(
+        self,
+        session: Session,
+        *,
+        event: str | None = None,
+        expected_version: int | Expect | None = Expect.SESSION_VERSION,
+        request_id: UUID | str | None = None,
+        turn: int | None = None,
+        actor: str | None = None,
+        note: Any = None,
+    ) -> Session:
+        """See SessionStore.save."""
+        return await self._run(
+            self._operations.save(
+                session,
+                event=event,
+                expected_version=expected_version,
+                request_id=request_id,
+                turn=turn,
+                actor=actor,
+                note=note,
+            )
+        )
+
+    async def send(
+        self,
+        session_id: str,
+        event: str,
+        patch: dict[str, Any] | None = None,
+        *,
+        append: dict[str, Any] | None = None,
+        expected_version: int | None = None,
+        request_id: UUID | str | None = None,
+        turn: int | None = None,
+        actor: str | None = None,
+        note: Any = None,
+    ) -> Session:
+        """See SessionStore.send."""
+        return await self._run(
+            self._operations.send(
+                session_id,
+                event,
+                patch,
+                append=append,
+                expected_version=expected_version,
+                request_id=request_id,
+                turn=turn,
+                actor=actor,
+                note=note,
+            )
+        )
+
+    async def update(
+        self,
+        session_id: str,
+        patch: dict[str, Any] | None = None,
+        *,
+        append: dict[str, Any] | None = None,
+        expected_version: int | None = None,
+        request_id: UUID | str | None = None,
+        turn: int | None = None,
+        actor: str | None = None,
+        note: Any = None,
+    ) -> SaveResult:
+        """See SessionStore.update."""
+        return await self._run(
+            self._operations.update(
+                session_id,
+                patch,
+                append=append,
+                expected_version=expected_version,
+                request_id=request_id,
+                turn=turn,
+                actor=actor,
+                note=note,
+            )
+        )
+
+    async def history(
+        self, session_id: str, limit: int | None = 100, before_version: int | None = None
+    ) -> list[HistoryEntry]:
+        """See SessionStore.history."""
+        return await self._run(self._operations.history(session_id, limit, before_version))
+
+    async def load_at(self, session_id: str, version: int) -> Session | None:
+        """See SessionStore.load_at."""
+        return await self._run(self._operations.load_at(session_id, version))
+
+    async def allowed_events(self, session_id: str) -> list[AllowedEvent]:
+        """See SessionStore.allowed_events."""
+        return await self._run(self._operations.allowed_events(session_id))
+
+    async def detect_loop(self, session_id: str) -> list[Loop]:
+        """See SessionStore.detect_loop."""
+        return await self._run(self._operations.detect_loop(session_id))

@@ -1,0 +1,425 @@
+"""The cache is never stale, holds nothing that is not committed, and is bounded."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from psycopg.types.json import Jsonb
+
+from fsmstore import SessionNotFound, SessionStore, VersionConflict
+from fsmstore.cache import Cache
+from fsmstore.rows import StoredSession
+from support.clients import Flavour
+from support.proxy import Proxy
+from support.together import erase
+
+Connection = psycopg.Connection[Any]
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def stored(version: int, *, session_id: str = "s-1", text: str = "{}", created: int = 0) -> StoredSession:
+    """A session that the database could have answered with."""
+    created_at = NOW + timedelta(days=created)
+    updated_at = created_at + timedelta(seconds=version)
+    return StoredSession(session_id, "door", 1, "open", version, text, 0, False, updated_at, created_at, updated_at)
+
+
+class Clock:
+    """Seconds that pass when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def land(cache: Cache, session: StoredSession | None, session_id: str = "s-1") -> None:
+    with cache.flight(session_id) as flight:
+        flight.land(session)
+
+
+def test_what_landed_is_held_and_fresh_for_a_while() -> None:
+    clock = Clock()
+    cache = Cache(10, 1 << 20, clock)
+    land(cache, stored(1))
+    clock.now = 5
+    assert cache.fresh("s-1", 5) == stored(1)
+    assert cache.fresh("s-1", 4.9) is None
+    assert cache.fresh("s-2", 5) is None
+    with cache.flight("s-1") as flight:
+        assert flight.held == stored(1)
+        flight.land(stored(1))
+    assert cache.fresh("s-1", 0) == stored(1)
+
+
+def test_age_counts_from_the_question_not_from_the_answer() -> None:
+    clock = Clock()
+    cache = Cache(10, 1 << 20, clock)
+    with cache.flight("s-1") as flight:
+        clock.now = 3
+        flight.land(stored(1))
+    assert cache.fresh("s-1", 2.9) is None
+    assert cache.fresh("s-1", 3) == stored(1)
+
+
+def test_the_number_of_entries_is_bounded_and_the_oldest_used_goes() -> None:
+    cache = Cache(2, 1 << 20)
+    for name in ("a", "b"):
+        land(cache, stored(1, session_id=name), name)
+    assert cache.fresh("a", 60)
+    land(cache, stored(1, session_id="c"), "c")
+    assert cache.fresh("b", 60) is None
+    assert cache.fresh("a", 60)
+    assert cache.entries == 2
+    with cache.flight("c"):
+        pass
+    land(cache, stored(1, session_id="d"), "d")
+    assert cache.fresh("a", 60) is None
+
+
+def test_the_bytes_are_bounded() -> None:
+    cache = Cache(1000, 10_000)
+    for number in range(100):
+        land(cache, stored(1, session_id=f"s-{number}", text="x" * 1000), f"s-{number}")
+        assert cache.bytes <= 10_000
+    assert 3 <= cache.entries <= 5
+    assert cache.fresh("s-99", 60)
+    land(cache, stored(2, session_id="s-99", text="x" * 20_000), "s-99")
+    assert (cache.entries, cache.bytes) == (0, 0)
+
+
+def test_a_cache_of_no_entries_holds_nothing() -> None:
+    cache = Cache(0, 1 << 20)
+    land(cache, stored(1))
+    assert cache.fresh("s-1", 60) is None
+    assert cache.bytes == 0
+
+
+def test_an_answer_that_was_overtaken_is_not_kept() -> None:
+    cache = Cache(10, 1 << 20)
+    slow = cache.flight("s-1")
+    land(cache, stored(2))
+    slow.land(stored(1))
+    assert cache.fresh("s-1", 60) == stored(2)
+
+
+def test_an_answer_that_was_overtaken_is_not_kept_even_when_the_newer_was_thrown_out() -> None:
+    cache = Cache(1, 1 << 20)
+    slow = cache.flight("s-1")
+    land(cache, stored(2))
+    land(cache, stored(1, session_id="s-2"), "s-2")
+    slow.land(stored(1))
+    assert cache.fresh("s-1", 60) is None
+
+
+def test_a_newer_answer_to_an_older_question_is_kept() -> None:
+    clock = Clock()
+    cache = Cache(10, 1 << 20, clock)
+    early = cache.flight("s-1")
+    clock.now = 1
+    land(cache, stored(1))
+    early.land(stored(2))
+    assert cache.fresh("s-1", 0) == stored(2)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_write_of_unknown_result_leaves_nothing(known: bool) -> None:
+    cache = Cache(10, 1 << 20)
+    land(cache, stored(1))
+    slow = cache.flight("s-1")
+    with cache.flight("s-1", writes=True) as write:
+        assert cache.fresh("s-1", 60) == stored(1)
+        if known:
+            write.land(None)
+    assert cache.fresh("s-1", 60) is None
+    slow.land(stored(1))
+    assert cache.fresh("s-1", 60) is None
+
+
+def test_what_is_held_goes_when_a_higher_version_is_told_though_not_kept() -> None:
+    cache = Cache(10, 1 << 20)
+    slow = cache.flight("s-1", writes=True)
+    with cache.flight("s-1", writes=True):  # of unknown result: whatever is on its way is not to be kept
+        pass
+    land(cache, stored(1))
+    slow.land(stored(2))
+    assert cache.fresh("s-1", 60) is None
+
+
+def test_a_read_that_fails_changes_nothing() -> None:
+    cache = Cache(10, 1 << 20)
+    land(cache, stored(1))
+    with pytest.raises(KeyError), cache.flight("s-1"):
+        raise KeyError
+    assert cache.fresh("s-1", 60) == stored(1)
+
+
+def test_a_session_that_was_made_again_is_another_one() -> None:
+    cache = Cache(10, 1 << 20)
+    land(cache, stored(7))
+    slow = cache.flight("s-1")
+    land(cache, stored(1, created=1))
+    assert cache.fresh("s-1", 60) is None
+    slow.land(stored(7))
+    assert cache.fresh("s-1", 60) is None
+    land(cache, stored(1, created=1))
+    assert cache.fresh("s-1", 60) == stored(1, created=1)
+    land(cache, None)
+    assert cache.fresh("s-1", 60) is None
+
+
+def test_a_child_process_begins_with_nothing() -> None:
+    cache = Cache(10, 1 << 20)
+    land(cache, stored(1))
+    flight = cache.flight("s-1")
+    cache.after_fork_in_child()
+    assert (cache.entries, cache.bytes) == (0, 0)
+    flight.land(stored(2))
+    assert cache.fresh("s-1", 60) == stored(2)
+
+
+class Flights(RuleBasedStateMachine):
+    """Calls that start and land in any order. The database is a counter; a call sees it at a moment while it flies."""
+
+    flights = Bundle("flights")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.cache = Cache(2, 1 << 20, self.clock)
+        self.version = 1
+        self.told = 0
+        """The highest version that a finished call has told its caller."""
+        self.confirmed: dict[int, float] = {1: 0.0}
+        """When each version was last the present one."""
+
+    @rule(target=flights, writes=st.booleans())
+    def start(self, writes: bool) -> list[Any]:
+        return [self.cache.flight("s-1", writes=writes), writes, None]
+
+    @rule(flight=flights)
+    def executed(self, flight: list[Any]) -> None:
+        if flight[2] is None:
+            self.version += flight[1]
+            flight[2] = self.version
+
+    @rule(flight=consumes(flights), fails=st.booleans())
+    def lands(self, flight: list[Any], fails: bool) -> None:
+        with flight[0]:
+            if flight[2] is not None and not fails:
+                flight[0].land(stored(flight[2]))
+                self.told = max(self.told, flight[2])
+
+    @rule(seconds=st.sampled_from([0.5, 2.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule(name=st.sampled_from(["s-2", "s-3"]))
+    def others_push_out(self, name: str) -> None:
+        land(self.cache, stored(1, session_id=name), name)
+
+    @invariant()
+    def never_below_what_was_told_and_never_older_than_asked(self) -> None:
+        self.confirmed[self.version] = self.clock.now
+        for max_age in (0.0, 1.0, 1000.0):
+            held = self.cache.fresh("s-1", max_age)
+            if held is not None:
+                assert held.version >= self.told
+                assert self.clock.now - self.confirmed[held.version] <= max_age
+
+
+def test_whatever_the_order_of_answers_nothing_goes_back() -> None:
+    run_state_machine_as_test(Flights, settings=settings(max_examples=300, stateful_step_count=40))
+
+
+# On a real database.
+
+
+def test_an_unchanged_session_comes_back_without_its_context(flavour: Flavour, proxy: Proxy, app: Connection) -> None:
+    store = flavour.store(proxy.dsn)
+    text = "a text that is looked for on the wire"
+    store.create("s-1", "door", {"n": 1, "text": text})
+    assert proxy.answered(text) == 0
+    assert store.load("s-1").context["text"] == text
+    assert proxy.answered(text) == 0
+    app.execute("select fsm.update_context('s-1', '{\"n\": 2}')")
+    assert store.load("s-1").context == {"n": 2, "text": text}
+    assert proxy.answered(text) == 1
+    assert store.load("s-1").context == {"n": 2, "text": text}
+    assert proxy.answered(text) == 1
+    plain = flavour.store(proxy.dsn, cache_entries=0)
+    for _ in range(2):
+        assert plain.load("s-1").context["n"] == 2
+    assert proxy.answered(text) == 3
+
+
+def test_max_age_does_not_ask_the_database(flavour: Flavour, proxy: Proxy, app: Connection) -> None:
+    store = flavour.store(proxy.dsn)
+    store.create("s-1", "door", {"n": 1})
+    app.execute("select fsm.update_context('s-1', '{\"n\": 2}')")
+    assert store.load("s-1", max_age=60).context == {"n": 1}
+    assert store.load("s-1", max_age=0).context == {"n": 2}
+    assert store.load("s-1", max_age=60).context == {"n": 2}
+    store.update("s-1", {"n": 3})
+    assert store.load("s-1", max_age=60).context == {"n": 3}
+    assert store.load("s-2", max_age=60) is None
+
+
+def test_a_refused_write_is_not_held(flavour: Flavour, app_dsn: str) -> None:
+    store = flavour.store(app_dsn)
+    session = store.create("s-1", "door", {"n": 1})
+    store.update("s-1", {"n": 2})
+    with pytest.raises(VersionConflict):
+        store.save(session.evolve(context={"n": 99}))
+    assert store.load("s-1", max_age=60).context == {"n": 2}
+
+
+def test_a_session_that_was_deleted_and_made_again(flavour: Flavour, app_dsn: str, db: Connection) -> None:
+    store = flavour.store(app_dsn)
+    store.create("s-1", "door", {"n": 1})
+    store.update("s-1", {"n": 2})
+    store.load("s-1")
+    erase(db, "s-1")
+    assert store.load("s-1") is None
+    assert store.load("s-1", max_age=60) is None
+    db.execute("select fsm.create_session('s-1', 'door', '{\"n\": 3}')")
+    db.execute("select fsm.update_context('s-1', '{\"n\": 4}')")
+    again = store.load("s-1")
+    assert (again.version, again.context) == (2, {"n": 4})
+    assert store.load_many(["s-1"])["s-1"] == again
+
+
+class Writers(RuleBasedStateMachine):
+    """A store with a cache, and other writers behind its back; a plain model says what must be seen."""
+
+    app: str
+    db: Connection
+
+    sessions = Bundle("sessions")
+    contexts = st.dictionaries(st.sampled_from("abc"), st.integers(0, 3) | st.lists(st.integers(0, 3), max_size=2))
+    ids = st.sampled_from(["s-1", "s-2", "s-3"])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = SessionStore(self.app, cache_entries=2, max_size=1)
+        self.now: dict[str, Any] = {}
+        """The context of each session that there is."""
+        self.was: dict[str, list[Any]] = {}
+        """All contexts that each present session has had, by version from 1."""
+        self.told: dict[str, int] = {}
+        """The highest version of each that the store was told."""
+
+    @initialize()
+    def nothing(self) -> None:
+        for name in ("s-1", "s-2", "s-3"):
+            erase(self.db, name)
+
+    def teardown(self) -> None:
+        self.store.close()
+
+    def wrote(self, name: str, context: Any) -> None:
+        self.now[name] = copy.deepcopy(context)
+        self.was.setdefault(name, []).append(copy.deepcopy(context))
+
+    @rule(name=ids, context=contexts)
+    def create(self, name: str, context: Any) -> None:
+        if name not in self.now:
+            made = self.store.create(name, "door", context)
+            self.wrote(name, context)
+            self.told[name] = made.version
+            made.context["changed in place"] = True
+
+    @rule(target=sessions, name=ids)
+    def load(self, name: str) -> Any:
+        session = self.store.load(name)
+        assert (session and session.context) == self.now.get(name)
+        if session is not None:
+            assert session.version == len(self.was[name])
+            self.told[name] = session.version
+            session.context["changed in place"] = True
+            session.context.clear()
+        return self.store.load(name)
+
+    @rule(name=ids)
+    def load_aged(self, name: str) -> None:
+        session = self.store.load(name, max_age=1000)
+        row = self.db.execute("select created_at from fsm.load_session(%s)", (name,)).fetchone()
+        # Of a session that others have deleted or made again since, the old one may still be told.
+        if session is not None and row is not None and session.created_at == row[0]:
+            assert session.version >= self.told.get(name, 0)
+            assert session.context == self.was[name][session.version - 1]
+            self.told[name] = session.version
+            session.context["changed in place"] = True
+
+    @rule(session=sessions, context=contexts)
+    def save(self, session: Any, context: Any) -> None:
+        if session is None:
+            return
+        name = session.session_id
+        changed = session.evolve(context=context)
+        if name not in self.now:
+            with pytest.raises(SessionNotFound):
+                self.store.save(changed)
+        elif session.version != len(self.was[name]):
+            with pytest.raises(VersionConflict):
+                self.store.save(changed)
+        else:
+            self.wrote(name, context)
+            saved = self.store.save(changed)
+            assert saved.version == len(self.was[name])
+            self.told[name] = saved.version
+
+    @rule(name=ids, value=st.integers(0, 9))
+    def update(self, name: str, value: int) -> None:
+        if name in self.now:
+            result = self.store.update(name, {"u": value})
+            self.wrote(name, {**self.now[name], "u": value})
+            self.told[name] = result.version
+
+    @rule(names=st.lists(ids, max_size=3))
+    def load_many(self, names: list[str]) -> None:
+        found = self.store.load_many(names)
+        assert {name: session.context for name, session in found.items()} == {
+            name: self.now[name] for name in names if name in self.now
+        }
+        for name, session in found.items():
+            self.told[name] = session.version
+
+    @rule(name=ids, value=st.integers(0, 9))
+    def another_writes(self, name: str, value: int) -> None:
+        if name in self.now:
+            self.db.execute("select fsm.update_context(%s, jsonb_build_object('o', %s::int))", (name, value))
+            self.wrote(name, {**self.now[name], "o": value})
+
+    @rule(name=ids)
+    def another_deletes(self, name: str) -> None:
+        erase(self.db, name)
+        for known in (self.now, self.was, self.told):
+            known.pop(name, None)
+
+    @rule(name=ids, context=contexts)
+    def another_creates(self, name: str, context: Any) -> None:
+        if name not in self.now:
+            self.db.execute("select fsm.create_session(%s, 'door', %s)", (name, Jsonb(context)))
+            self.wrote(name, context)
+
+
+def test_beside_other_writers_the_cache_is_never_stale(app_dsn: str, db: Connection) -> None:
+    Writers.app, Writers.db = app_dsn, db
+    run_state_machine_as_test(Writers, settings=settings(max_examples=40, stateful_step_count=40))
