@@ -1192,8 +1192,12 @@ begin
     v_problem := format('the predicate has %s characters, the limit is 4096', length(p_predicate));
   else
     begin
-      v_path := p_predicate::jsonpath;
-      v_text := v_path::text;
+      -- First, because reading a large regular expression as part of a predicate can take minutes.
+      v_problem := fsm_internal.predicate_regex_problem(p_predicate);
+      if v_problem is null then
+        v_path := p_predicate::jsonpath;
+        v_text := v_path::text;
+      end if;
     exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded then
       v_problem := format('the predicate is not valid jsonpath: %s', sqlerrm);
     end;
@@ -1208,8 +1212,10 @@ begin
   -- With empty string literals, a word outside quotes is part of the language.
   return query
     select f.* from fsm_internal.predicate_findings_of(regexp_replace(v_text, '"(?:[^"\\]|\\.)*"', '""', 'g')) f;
-  if strpos(v_text, 'like_regex') > 0 then
-    return query select 'error', 'bad_predicate', r.message from fsm_internal.predicate_regex_errors(v_text) r;
+  -- Once more, in the canonical text, where nothing can hide the operator.
+  v_problem := fsm_internal.predicate_regex_problem(v_text);
+  if v_problem is not null then
+    return query select 'error', 'bad_predicate', v_problem;
   end if;
   if not fsm_internal.predicate_survives_dump(v_path) then
     return query select 'error', 'bad_predicate', 'the predicate would mean something else after a dump and restore: PostgreSQL forgets '
@@ -1278,22 +1284,32 @@ end
 $$;
 comment on function fsm_internal.predicate_has_bad_decimal(text) is 'Whether a predicate has .decimal() with arguments for which it raises (PostgreSQL 17).';
 
-create function fsm_internal.predicate_regex_errors(p_text text)
-returns table (message text)
+create function fsm_internal.predicate_regex_problem(p_text text)
+returns text
 language plpgsql
 stable
 as $$
+declare
+  v_regex record;
 begin
-  return query
-    select format('the regular expression %s is refused: %s', t.part[2], p.problem)
-    -- Reads string after string, so that a text that looks like the operator is passed over with the string it stands in.
-    from regexp_matches(p_text, '( like_regex )?("(?:[^"\\]|\\.)*")(?: flag ("[a-z]*"))?', 'g') t (part)
-    cross join lateral (select fsm_internal.schema_pattern_problem(t.part[2]::jsonb #>> '{}')) p (problem)
-    where t.part[1] is not null and coalesce(t.part[3], '') !~ 'q' and p.problem is not null;
+  if p_text !~* 'like_regex' then
+    return null;
+  end if;
+  -- Reads string after string, so that a text that looks like the operator is passed over with the string it stands in.
+  for v_regex in
+    select m.part[2] as literal, fsm_internal.schema_pattern_problem(m.part[2]::jsonpath::text::jsonb #>> '{}') as problem
+    from regexp_matches(p_text, '(like_regex\s*)?("(?:[^"\\]|\\.)*")(?:\s*flag\s*("[a-z]*"))?', 'gi') m (part)
+    where m.part[1] is not null and coalesce(m.part[3], '') !~ 'q'
+  loop
+    if v_regex.problem is not null then
+      return format('the regular expression %s is refused: %s', left(v_regex.literal, 200), v_regex.problem);
+    end if;
+  end loop;
+  return null;
 end
 $$;
-comment on function fsm_internal.predicate_regex_errors(text) is
-  'Which patterns of like_regex are refused: back-references (they raise and run without bound) and what is too large. With flag q a pattern is plain text.';
+comment on function fsm_internal.predicate_regex_problem(text) is
+  'Why the first bad pattern of like_regex in a predicate is refused (back-references raise and run without bound; some take minutes to be read); null if none is. With flag q a pattern is plain text. Raises what the cast to jsonpath raises for a malformed string.';
 
 create function fsm_internal.predicate_survives_dump(p_path jsonpath)
 returns boolean
@@ -3651,11 +3667,15 @@ begin
   insert into fsm_internal.history (session_id, version, kind, machine_version, from_state, to_state, actor, db_user, note,
     request_id, loop_detected, at, entered_at, chain_hash)
   values (p_session_id, 1, p_write.kind, p_initial.machine_version, null, p_initial.state, p_write.actor, session_user, p_write.note,
-    p_write.request_id, false, p_at, p_at, v_hash);
+    p_write.request_id, false, p_at, p_at, v_hash)
+  on conflict on constraint history_pkey do nothing;
+  if not found then
+    perform fsm_internal.report_corrupt_session(p_session_id, 'history_without_session', jsonb_build_object('version', 1));
+  end if;
 end
 $$;
 comment on function fsm_internal.insert_session(text, fsm_internal.machine_states, fsm_internal.pending_write, timestamptz) is
-  'Version 1 of a session and its first row of history. SM011 when another transaction made it first.';
+  'Version 1 of a session and its first row of history. SM011 when another transaction made it first, SM060 when history has rows of a session that is gone.';
 
 -- internal/sessions/entry_obstacle.sql
 create function fsm_internal.entry_obstacle(
@@ -4336,11 +4356,17 @@ declare
   v_session record;
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
-  select s.session_id, s.machine, s.machine_version, s.state, fsm_internal.read_context(s.session_id, s.context) as context
+  select s.session_id, s.machine, s.machine_version, s.state, fsm_internal.read_context(s.session_id, s.context) as context, t.is_final
   into v_session
-  from fsm_internal.sessions s where s.session_id = p_session_id;
+  from fsm_internal.sessions s
+  left join fsm_internal.machine_states t
+    on t.machine = s.machine and t.machine_version = s.machine_version and t.state = s.state
+  where s.session_id = p_session_id;
   if v_session.session_id is null then
     perform fsm_internal.refuse_unknown_session(p_session_id);
+  end if;
+  if v_session.is_final is null then
+    perform fsm_internal.refuse_unknown_state(p_session_id, v_session.machine, v_session.machine_version, v_session.state);
   end if;
   return query
     with candidates as (
@@ -4361,7 +4387,7 @@ begin
 end
 $$;
 comment on function fsm.allowed_events(text) is
-  'Every candidate of every event of the session''s present state, by event name (collate "C"), then in the order tried. allowed: fsm.send_event with this event and no patch would go there now; reason says why or why not (guard, an earlier candidate, a loop that would be blocked, schema or invariant of the target). No rows: the state is final or has no events. Errors: 22004, 22023, SM010 unknown session.';
+  'Every candidate of every event of the session''s present state, by event name (collate "C"), then in the order tried. allowed: fsm.send_event with this event and no patch would go there now; reason says why or why not (guard, an earlier candidate, a loop that would be blocked, schema or invariant of the target). No rows: the state is final or has no events. Errors: 22004, 22023, SM010 unknown session, SM060 the stored state is not one of its machine.';
 
 -- functions/sessions/create_session.sql
 create function fsm.create_session(

@@ -142,8 +142,8 @@ class Cache:
                 if entry and _below(entry.stored, stored):
                     self._drop(flight.session_id)
                 return
-            # A flight that began when this entry was held, or before, has a floor or an answer at least as high.
-            # A higher version than one confirmed at some time was read after that time, whenever it was asked for.
+            # Not below the entry: that has either been this flight's floor or was there when the database was asked.
+            # A version at least as high as one confirmed at some time was present after that time.
             asked_at = max(flight.asked_at, entry.asked_at) if entry else flight.asked_at
             self._keep(_Entry(stored, asked_at))
 

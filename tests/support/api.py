@@ -124,7 +124,7 @@ class Api:
         """Return the context's text, now or at a version: as jsonb spells it, 1.0 other than 1."""
         call = "load_session(%s)" if version is None else "load_session_at(%s, %s)"
         arguments = (session_id,) if version is None else (session_id, version)
-        row = self.conn.execute(f"select context::text from fsm.{call}", arguments).fetchone()
+        row = self.conn.execute(f"select context::pg_catalog.text from fsm.{call}", arguments).fetchone()
         return None if row is None else row[0]
 
     def move(self, session_id: str, *events: str) -> Any:

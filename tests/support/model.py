@@ -20,12 +20,12 @@ DEFINITION: dict[str, Any] = {
             "on": {
                 "GO": [{"target": "b", "guard": "$.n > 2"}, {"target": "c", "guard": "$.n > 0"}],
                 "HOP": {"target": "b", "meta": {"loop": BLOCK}},
-                "SELF": "a",
+                "SELF": {"target": "a", "meta": {"loop": DIVERT}},
                 "AGAIN": {"target": "a", "reenter": True, "meta": {"loop": None}},
             }
         },
         "b": {"on": {"BACK": "a", "GO": "c"}, "meta": {"invariant": "$.n != 1"}},
-        "c": {"on": {"BACK": {"target": "a", "meta": {"loop": DIVERT}}, "ASIDE": {"target": "d", "guard": "$.n == 3"}}},
+        "c": {"on": {"BACK": "a", "ASIDE": {"target": "d", "guard": "$.n == 3"}}},
         "d": {"on": {"BACK": "a", "GO": "c"}, "meta": {"invariant": "$.n < 4"}},
         "z": {"type": "final"},
     },

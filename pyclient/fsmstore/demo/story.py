@@ -141,12 +141,13 @@ def _log_line(screen: Screen, server: Server, since: int, session_id: str) -> No
 
 def how_to_look_around(session_id: str) -> str:
     """Return lines for psql that show the session, start another one and break a rule."""
+    mine = session_id.replace("purchase", "mine")
     return (
         f"select version, event, from_state, to_state, actor from fsm.history('{session_id}');\n"
         f"select state, version, jsonb_pretty(context) from fsm.load_session('{session_id}');\n"
-        "select * from fsm.create_session('mine', 'purchase_item');\n"
-        "select * from fsm.send_event('mine', 'BEGIN', '{\"product_query\": \"headphones\"}');\n"
-        "select * from fsm.send_event('mine', 'CONFIRM');  -- refused\n"
+        f"select * from fsm.create_session('{mine}', 'purchase_item');\n"
+        f"select * from fsm.send_event('{mine}', 'BEGIN', '{{\"product_query\": \"headphones\"}}');\n"
+        f"select * from fsm.send_event('{mine}', 'CONFIRM');  -- refused\n"
         "\\df fsm.*"
     )
 
@@ -158,7 +159,7 @@ def _how_to_go_on(screen: Screen, server: Server, database: Database, session_id
     if server.foreign:
         screen.tell("The server goes on running:")
     else:
-        screen.tell("The server ends with the demo, but its data stays. Start it again and leave it running:")
+        screen.tell("The server ends with the demo, unless you had started it. Its data stays. To leave it running:")
         screen.code("make db-up      # without a checkout: fsmstore dev-db", "shell")
         screen.tell("Then in another terminal:")
     screen.code(f'export FSMSTORE_DSN="{make_conninfo("", **dsn)}"', "shell")

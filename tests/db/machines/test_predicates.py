@@ -93,6 +93,7 @@ REFUSED: dict[str, str] = {
     "$.a[0, 0][0, 0][0, 0] == 1": "multiplies",
     "$.keyvalue().keyvalue().keyvalue().value == 1": "multiplies",
     "($.a - $.b).abs() > 1": "dump and restore",
+    "($.a + 1).abs() > 1": "dump and restore",
     "(-$.a).abs() > 1": "dump and restore",
     "($.a + 1)[0] == 1": "dump and restore",
     "($.a + 1) ? (@ > 1) == 1": "dump and restore",
