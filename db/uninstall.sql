@@ -6,4 +6,5 @@ set local role fsm_owner;
 drop schema fsm cascade;
 drop schema fsm_internal cascade;
 alter default privileges for role fsm_owner grant execute on functions to public;
+alter default privileges for role fsm_owner grant usage on types to public;
 \ir owner_end.sql

@@ -63,6 +63,7 @@ set local role fsm_owner;
 drop schema fsm cascade;
 drop schema fsm_internal cascade;
 alter default privileges for role fsm_owner grant execute on functions to public;
+alter default privileges for role fsm_owner grant usage on types to public;
 
 -- owner_end.sql
 -- Back to the installer; its membership in fsm_owner is taken back if owner_begin.sql gave it.

@@ -104,9 +104,10 @@ create schema fsm_internal authorization fsm_owner;
 -- From here to owner_end.sql everything is made by, and so belongs to, fsm_owner.
 set local role fsm_owner;
 
--- PostgreSQL lets PUBLIC execute every new function. Only the global form of this statement takes that away; the form
+-- PostgreSQL lets PUBLIC execute every new function and use every new type. Only the global form of these statements takes that away; the form
 -- "in schema" does nothing. It stays, so that no later release can forget it; grants.sql says who may do what.
 alter default privileges for role fsm_owner revoke execute on functions from public;
+alter default privileges for role fsm_owner revoke usage on types from public;
 
 comment on schema fsm is
   'fsmstore: sessions of finite-state machines. The interface: every function and view that an application, a client or a DBA uses.';
@@ -487,13 +488,13 @@ language plpgsql
 volatile
 as $$
 begin
-  -- The server log outlives the rollback that the error brings. Findings may quote values of a context: they stay out of the log.
-  raise log 'fsm.refused %', jsonb_build_object('sqlstate', p_sqlstate, 'message', p_message) || (p_detail - 'findings');
+  -- The server log outlives the rollback that the error brings. Findings quote values of a context, and paths its keys: they stay out of the log.
+  raise log 'fsm.refused %', jsonb_build_object('sqlstate', p_sqlstate, 'message', p_message) || (p_detail - array['findings', 'path']);
   raise exception using errcode = p_sqlstate, message = p_message, detail = p_detail::text, hint = p_hint;
 end
 $$;
 comment on function fsm_internal.refuse(text, text, jsonb, text) is
-  'The one place where a rule says no: writes the line fsm.refused to the server log, then raises the error. p_message: a stable sentence without data; p_detail: a JSON object with the facts (findings are kept from the log); p_hint: what to do next.';
+  'The one place where a rule says no: writes the line fsm.refused to the server log, then raises the error. p_message: a stable sentence without data; p_detail: a JSON object with the facts (findings and path are kept from the log); p_hint: what to do next.';
 
 -- internal/machines/candidate_findings.sql
 create function fsm_internal.candidate_findings(p_definition jsonb)
@@ -1211,7 +1212,7 @@ begin
   end if;
   -- With empty string literals, a word outside quotes is part of the language.
   return query
-    select f.* from fsm_internal.predicate_findings_of(regexp_replace(v_text, '"(?:[^"\\]|\\.)*"', '""', 'g')) f;
+    select f.* from fsm_internal.predicate_findings_of(regexp_replace(v_text, $re$"(?:[^"\\]|\\.)*"$re$, '""', 'g')) f;
   -- Once more, in the canonical text, where nothing can hide the operator.
   v_problem := fsm_internal.predicate_regex_problem(v_text);
   if v_problem is not null then
@@ -1246,10 +1247,10 @@ begin
   return query
     select v.severity, v.code, v.message
     from (values
-      (p_text ~ '\$""', 'error', 'bad_predicate', 'variables are not supported: a predicate sees the context only, as $'),
-      (p_text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\(', 'error', 'bad_predicate',
+      (p_text ~ $re$\$""$re$, 'error', 'bad_predicate', 'variables are not supported: a predicate sees the context only, as $'),
+      (p_text ~ $re$\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\($re$, 'error', 'bad_predicate',
         'date and time methods are not supported, because they depend on settings and can raise: keep ISO 8601 texts, which compare in order'),
-      (p_text ~ '\.\*\*', 'error', 'bad_predicate', '.** is not supported, because it walks through the whole context: name the path'),
+      (p_text ~ $re$\.\*\*$re$, 'error', 'bad_predicate', '.** is not supported, because it walks through the whole context: name the path'),
       (v_shape.digits > 1000, 'error', 'bad_predicate', 'a number has more than 1000 digits'),
       (v_shape.factors > 50, 'error', 'bad_predicate', format('the predicate has %s multiplications and divisions, the limit is 50', v_shape.factors)),
       (v_shape.copies > 2, 'error', 'bad_predicate',
@@ -1258,7 +1259,7 @@ begin
         '.decimal(precision, scale) needs a precision from 1 to 1000 and a scale from -1000 to 1000, else it raises'),
       (v_sides.many_by_many, 'error', 'bad_predicate', 'a comparison with many values on both sides takes their product in steps and cannot be cancelled: '
         'write exists($.a[*] ? (@ == $.b[*])) instead of $.a[*] == $.b[*]'),
-      (v_lax and p_text ~ '!\(', 'warning', 'negation_in_lax_mode',
+      (v_lax and p_text ~ $re$!\($re$, 'warning', 'negation_in_lax_mode',
         'in lax mode "!" also holds where data is missing: start the predicate with strict, or use the opposite comparison'),
       (v_sides.wildcard_in_filter, 'warning', 'wildcard_in_filter',
         'a wildcard inside a filter is evaluated anew for every item that is filtered, which is slow for long arrays'),
@@ -1278,7 +1279,7 @@ immutable
 as $$
 begin
   return exists (
-    select from regexp_matches(p_text, '\.decimal\(([-+0-9]+)(?:,([-+0-9]+))?\)', 'g') d (part)
+    select from regexp_matches(p_text, $re$\.decimal\(([-+0-9]+)(?:,([-+0-9]+))?\)$re$, 'g') d (part)
     where d.part[1]::numeric not between 1 and 1000 or coalesce(d.part[2], '0')::numeric not between -1000 and 1000);
 end
 $$;
@@ -1298,7 +1299,7 @@ begin
   -- Reads string after string, so that a text that looks like the operator is passed over with the string it stands in.
   for v_regex in
     select m.part[2] as literal, fsm_internal.schema_pattern_problem(m.part[2]::jsonpath::text::jsonb #>> '{}') as problem
-    from regexp_matches(p_text, '(like_regex\s*)?("(?:[^"\\]|\\.)*")(?:\s*flag\s*("[a-z]*"))?', 'gi') m (part)
+    from regexp_matches(p_text, $re$(like_regex\s*)?("(?:[^"\\]|\\.)*")(?:\s*flag\s*("[a-z]*"))?$re$, 'gi') m (part)
     where m.part[1] is not null and coalesce(m.part[3], '') !~ 'q'
   loop
     if v_regex.problem is not null then
@@ -1365,7 +1366,7 @@ begin
   select false, false, false into many_by_many, path_by_path, wildcard_in_filter;
   for v_token in
     select t.part[1] from regexp_matches(p_text,
-      '(\?\(|exists \(|!\(|\(|\)|\[\*\]|\[|\]|,| to |\.\*|\.keyvalue\(\)|\.(?:size|type)\(\)|[$@]|&&|\|\||[=!<>]=|<|>| [-+*/%] )', 'g') t (part)
+      $re$(\?\(|exists \(|!\(|\(|\)|\[\*\]|\[|\]|,| to |\.\*|\.keyvalue\(\)|\.(?:size|type)\(\)|[$@]|&&|\|\||[=!<>]=|<|>| [-+*/%] )$re$, 'g') t (part)
   loop
     if v_token in ('(', '?(', 'exists (', '!(', '[') then
       v_level := v_level + 1;
@@ -1805,7 +1806,7 @@ begin
       -- One of another type, or with another constant in a member such as "kind", is not meant.
       select from unnest(v_found) f
       where f ->> 0 in ('type', 'const', 'enum', 'false_schema') and f ->> 1 = p_path
-        or f ->> 0 in ('const', 'enum') and substr(f ->> 1, length(p_path) + 1) ~ '^\.[A-Za-z0-9_]+$') then
+        or f ->> 0 in ('const', 'enum') and substr(f ->> 1, length(p_path) + 1) ~ E'^\\.[A-Za-z0-9_]+$') then
       v_meant := v_found;
       v_count := v_count + 1;
     end if;
@@ -1924,20 +1925,20 @@ as $$
 declare
   v_pointer text := p_ref;
 begin
-  if p_ref like '%\%%' then
+  if p_ref like $re$%\%%$re$ then
     if p_ref ~ '%(?![0-9A-Fa-f]{2})' then
       return null;
     end if;
     begin
       v_pointer := convert_from((
-        select string_agg(case when m.part[1] like '\%%' then decode(right(m.part[1], 2), 'hex') else convert_to(m.part[1], 'UTF8') end,
+        select string_agg(case when m.part[1] like $re$\%%$re$ then decode(right(m.part[1], 2), 'hex') else convert_to(m.part[1], 'UTF8') end,
           '' order by m.position)
         from regexp_matches(p_ref, '%..|[^%]+', 'g') with ordinality m (part, position)), 'UTF8');
     exception when character_not_in_repertoire then
       return null;
     end;
   end if;
-  if v_pointer !~ '^#/\$defs/(?:[^/~]|~[01])*$' then
+  if v_pointer !~ E'^#/\\$defs/(?:[^/~]|~[01])*$' then
     return null;
   end if;
   return replace(replace(substr(v_pointer, length('#/$defs/') + 1), '~1', '/'), '~0', '~');
@@ -2407,9 +2408,9 @@ as $$
 declare
   v_weight record;
 begin
-  if p_pattern like '***%' or p_pattern ~ '^\(\?[a-z]*[beqx][a-z]*\)' then
+  if p_pattern like '***%' or p_pattern ~ $re$^\(\?[a-z]*[beqx][a-z]*\)$re$ then
     return 'the directors *** and the embedded options b, e, q and x are not supported';
-  elsif regexp_replace(p_pattern, '\\[^1-9]', ' ', 'g') ~ '\\[1-9]' then
+  elsif regexp_replace(p_pattern, $re$\\[^1-9]$re$, ' ', 'g') ~ $re$\\[1-9]$re$ then
     return 'back-references are not supported, because they can take exponential time';
   elsif length(p_pattern) > 2000 then
     return 'longer than 2,000 characters';
@@ -2442,7 +2443,7 @@ declare
   v_tokens text[] := array(
     select m.token[1]
     from regexp_matches(p_pattern,
-      '(\\.|\[\^?\]?(?:\[[:.=][^\]]*\]|\\.|[^\]\\])*\]|\{[0-9]+(?:,[0-9]*)?\}\??|[*+?]\??|\((?:\?(?:[:=!]|<[=!]))?|.)', 'g')
+      $re$(\\.|\[\^?\]?(?:\[[:.=][^\]]*\]|\\.|[^\]\\])*\]|\{[0-9]+(?:,[0-9]*)?\}\??|[*+?]\??|\((?:\?(?:[:=!]|<[=!]))?|.)$re$, 'g')
       with ordinality m (token, position)
     order by m.position);
   v_token text;
@@ -2460,7 +2461,7 @@ begin
     if v_token like '{0%' or (v_token = '|' or v_token like '(%') and coalesce(v_tokens[i + 1], '|') in ('|', ')') then
       loops := loops + v_factor;
     end if;
-    if v_token ~ '^\{[0-9]' then
+    if v_token ~ $re$^\{[0-9]$re$ then
       v_times := v_times * (select max(greatest(b.bound[1]::numeric, 1)) from regexp_matches(v_token, '[0-9]+', 'g') b (bound));
     elsif v_token ~ '^[*+?]' then
       loops := loops + v_factor * v_times;
@@ -2475,7 +2476,7 @@ begin
       else
         atoms := atoms + v_factor * v_times;
       end if;
-      if v_factor > 1 and v_token ~ '^(?:\^|\$|\\[AZmMyY]|\[\[:[<>]:\]\]|\(\?<?[=!])$' then
+      if v_factor > 1 and v_token ~ E'^(?:\\^|\\$|\\\\[AZmMyY]|\\[\\[:[<>]:\\]\\]|\\(\\?<?[=!])$' then
         anchors := anchors + 1;
       end if;
       v_times := 1;

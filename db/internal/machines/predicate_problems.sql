@@ -31,7 +31,7 @@ begin
   end if;
   -- With empty string literals, a word outside quotes is part of the language.
   return query
-    select f.* from fsm_internal.predicate_findings_of(regexp_replace(v_text, '"(?:[^"\\]|\\.)*"', '""', 'g')) f;
+    select f.* from fsm_internal.predicate_findings_of(regexp_replace(v_text, $re$"(?:[^"\\]|\\.)*"$re$, '""', 'g')) f;
   -- Once more, in the canonical text, where nothing can hide the operator.
   v_problem := fsm_internal.predicate_regex_problem(v_text);
   if v_problem is not null then
@@ -66,10 +66,10 @@ begin
   return query
     select v.severity, v.code, v.message
     from (values
-      (p_text ~ '\$""', 'error', 'bad_predicate', 'variables are not supported: a predicate sees the context only, as $'),
-      (p_text ~ '\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\(', 'error', 'bad_predicate',
+      (p_text ~ $re$\$""$re$, 'error', 'bad_predicate', 'variables are not supported: a predicate sees the context only, as $'),
+      (p_text ~ $re$\.(datetime|date|time|time_tz|timestamp|timestamp_tz)\($re$, 'error', 'bad_predicate',
         'date and time methods are not supported, because they depend on settings and can raise: keep ISO 8601 texts, which compare in order'),
-      (p_text ~ '\.\*\*', 'error', 'bad_predicate', '.** is not supported, because it walks through the whole context: name the path'),
+      (p_text ~ $re$\.\*\*$re$, 'error', 'bad_predicate', '.** is not supported, because it walks through the whole context: name the path'),
       (v_shape.digits > 1000, 'error', 'bad_predicate', 'a number has more than 1000 digits'),
       (v_shape.factors > 50, 'error', 'bad_predicate', format('the predicate has %s multiplications and divisions, the limit is 50', v_shape.factors)),
       (v_shape.copies > 2, 'error', 'bad_predicate',
@@ -78,7 +78,7 @@ begin
         '.decimal(precision, scale) needs a precision from 1 to 1000 and a scale from -1000 to 1000, else it raises'),
       (v_sides.many_by_many, 'error', 'bad_predicate', 'a comparison with many values on both sides takes their product in steps and cannot be cancelled: '
         'write exists($.a[*] ? (@ == $.b[*])) instead of $.a[*] == $.b[*]'),
-      (v_lax and p_text ~ '!\(', 'warning', 'negation_in_lax_mode',
+      (v_lax and p_text ~ $re$!\($re$, 'warning', 'negation_in_lax_mode',
         'in lax mode "!" also holds where data is missing: start the predicate with strict, or use the opposite comparison'),
       (v_sides.wildcard_in_filter, 'warning', 'wildcard_in_filter',
         'a wildcard inside a filter is evaluated anew for every item that is filtered, which is slow for long arrays'),
@@ -98,7 +98,7 @@ immutable
 as $$
 begin
   return exists (
-    select from regexp_matches(p_text, '\.decimal\(([-+0-9]+)(?:,([-+0-9]+))?\)', 'g') d (part)
+    select from regexp_matches(p_text, $re$\.decimal\(([-+0-9]+)(?:,([-+0-9]+))?\)$re$, 'g') d (part)
     where d.part[1]::numeric not between 1 and 1000 or coalesce(d.part[2], '0')::numeric not between -1000 and 1000);
 end
 $$;
@@ -118,7 +118,7 @@ begin
   -- Reads string after string, so that a text that looks like the operator is passed over with the string it stands in.
   for v_regex in
     select m.part[2] as literal, fsm_internal.schema_pattern_problem(m.part[2]::jsonpath::text::jsonb #>> '{}') as problem
-    from regexp_matches(p_text, '(like_regex\s*)?("(?:[^"\\]|\\.)*")(?:\s*flag\s*("[a-z]*"))?', 'gi') m (part)
+    from regexp_matches(p_text, $re$(like_regex\s*)?("(?:[^"\\]|\\.)*")(?:\s*flag\s*("[a-z]*"))?$re$, 'gi') m (part)
     where m.part[1] is not null and coalesce(m.part[3], '') !~ 'q'
   loop
     if v_regex.problem is not null then

@@ -31,7 +31,7 @@ begin
   select false, false, false into many_by_many, path_by_path, wildcard_in_filter;
   for v_token in
     select t.part[1] from regexp_matches(p_text,
-      '(\?\(|exists \(|!\(|\(|\)|\[\*\]|\[|\]|,| to |\.\*|\.keyvalue\(\)|\.(?:size|type)\(\)|[$@]|&&|\|\||[=!<>]=|<|>| [-+*/%] )', 'g') t (part)
+      $re$(\?\(|exists \(|!\(|\(|\)|\[\*\]|\[|\]|,| to |\.\*|\.keyvalue\(\)|\.(?:size|type)\(\)|[$@]|&&|\|\||[=!<>]=|<|>| [-+*/%] )$re$, 'g') t (part)
   loop
     if v_token in ('(', '?(', 'exists (', '!(', '[') then
       v_level := v_level + 1;

@@ -17,7 +17,7 @@ begin
       -- One of another type, or with another constant in a member such as "kind", is not meant.
       select from unnest(v_found) f
       where f ->> 0 in ('type', 'const', 'enum', 'false_schema') and f ->> 1 = p_path
-        or f ->> 0 in ('const', 'enum') and substr(f ->> 1, length(p_path) + 1) ~ '^\.[A-Za-z0-9_]+$') then
+        or f ->> 0 in ('const', 'enum') and substr(f ->> 1, length(p_path) + 1) ~ E'^\\.[A-Za-z0-9_]+$') then
       v_meant := v_found;
       v_count := v_count + 1;
     end if;

@@ -6,9 +6,9 @@ as $$
 declare
   v_weight record;
 begin
-  if p_pattern like '***%' or p_pattern ~ '^\(\?[a-z]*[beqx][a-z]*\)' then
+  if p_pattern like '***%' or p_pattern ~ $re$^\(\?[a-z]*[beqx][a-z]*\)$re$ then
     return 'the directors *** and the embedded options b, e, q and x are not supported';
-  elsif regexp_replace(p_pattern, '\\[^1-9]', ' ', 'g') ~ '\\[1-9]' then
+  elsif regexp_replace(p_pattern, $re$\\[^1-9]$re$, ' ', 'g') ~ $re$\\[1-9]$re$ then
     return 'back-references are not supported, because they can take exponential time';
   elsif length(p_pattern) > 2000 then
     return 'longer than 2,000 characters';

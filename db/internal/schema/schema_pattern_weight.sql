@@ -7,7 +7,7 @@ declare
   v_tokens text[] := array(
     select m.token[1]
     from regexp_matches(p_pattern,
-      '(\\.|\[\^?\]?(?:\[[:.=][^\]]*\]|\\.|[^\]\\])*\]|\{[0-9]+(?:,[0-9]*)?\}\??|[*+?]\??|\((?:\?(?:[:=!]|<[=!]))?|.)', 'g')
+      $re$(\\.|\[\^?\]?(?:\[[:.=][^\]]*\]|\\.|[^\]\\])*\]|\{[0-9]+(?:,[0-9]*)?\}\??|[*+?]\??|\((?:\?(?:[:=!]|<[=!]))?|.)$re$, 'g')
       with ordinality m (token, position)
     order by m.position);
   v_token text;
@@ -25,7 +25,7 @@ begin
     if v_token like '{0%' or (v_token = '|' or v_token like '(%') and coalesce(v_tokens[i + 1], '|') in ('|', ')') then
       loops := loops + v_factor;
     end if;
-    if v_token ~ '^\{[0-9]' then
+    if v_token ~ $re$^\{[0-9]$re$ then
       v_times := v_times * (select max(greatest(b.bound[1]::numeric, 1)) from regexp_matches(v_token, '[0-9]+', 'g') b (bound));
     elsif v_token ~ '^[*+?]' then
       loops := loops + v_factor * v_times;
@@ -40,7 +40,7 @@ begin
       else
         atoms := atoms + v_factor * v_times;
       end if;
-      if v_factor > 1 and v_token ~ '^(?:\^|\$|\\[AZmMyY]|\[\[:[<>]:\]\]|\(\?<?[=!])$' then
+      if v_factor > 1 and v_token ~ E'^(?:\\^|\\$|\\\\[AZmMyY]|\\[\\[:[<>]:\\]\\]|\\(\\?<?[=!])$' then
         anchors := anchors + 1;
       end if;
       v_times := 1;
