@@ -91,7 +91,9 @@ def test_a_backend_that_is_terminated_while_it_waits(
     assert len(store.history("s-1")) == 2
 
 
-def test_all_connections_of_a_pool_are_dead(flavour: Flavour, app_dsn: str, db: Connection) -> None:
+def test_all_connections_of_a_pool_are_dead(
+    flavour: Flavour, app_dsn: str, db: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
     store = flavour.store(app_dsn, max_size=4)
     store.create("s-1", "door")
     before = fill(store, db, 4)
@@ -99,6 +101,7 @@ def test_all_connections_of_a_pool_are_dead(flavour: Flavour, app_dsn: str, db: 
         db.execute("select pg_terminate_backend(%s)", (pid,))
     assert store.send("s-1", "OPEN").version == 2
     assert not backends(db) & before
+    assert caplog.text.count("send_event is sent again") == 1
 
 
 def test_a_given_pool_that_is_not_in_autocommit(flavour: Flavour, proxy: Proxy) -> None:

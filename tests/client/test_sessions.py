@@ -178,6 +178,7 @@ def test_a_request_is_applied_once(store: Any) -> None:
     replayed = store.send("s-1", "OPEN", {"n": 2}, request_id=request)
     assert replayed == opened
     assert replayed.result.replayed
+    assert store.load("s-1", max_age=60).context == {"n": 3}
     request = uuid4()
     updated = store.update("s-1", {"n": 4}, request_id=request)
     assert store.update("s-1", {"n": 4}, request_id=request).version == updated.version == 4

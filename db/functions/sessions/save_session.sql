@@ -11,7 +11,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  r fsm_internal.save_result;
+  v_result fsm_internal.save_result;
 begin
   if not (fsm_internal.is_name(p_session_id, 512) and fsm_internal.is_name(p_state, 128)
     and coalesce(p_event, p_actor) is null and p_note is null and p_context is not null)
@@ -21,12 +21,12 @@ begin
     perform fsm_internal.check_text('p_event', coalesce(p_event, p_state), 128);
     perform fsm_internal.check_not_null('p_context', p_context);
   end if;
-  r := fsm_internal.save_session(
+  v_result := fsm_internal.save_session(
     p_session_id, p_state, p_context, p_expected_version, p_event, p_request_id, p_turn, p_actor, p_note);
-  session_id := r.session_id; machine := r.machine; machine_version := r.machine_version; version := r.version;
-  state := r.state; previous_state := r.previous_state; changed_state := r.changed_state; loop_detected := r.loop_detected;
-  replayed := r.replayed; is_final := r.is_final; context_version := r.context_version; entered_at := r.entered_at;
-  created_at := r.created_at; saved_at := r.saved_at;
+  session_id := v_result.session_id; machine := v_result.machine; machine_version := v_result.machine_version; version := v_result.version;
+  state := v_result.state; previous_state := v_result.previous_state; changed_state := v_result.changed_state; loop_detected := v_result.loop_detected;
+  replayed := v_result.replayed; is_final := v_result.is_final; context_version := v_result.context_version; entered_at := v_result.entered_at;
+  created_at := v_result.created_at; saved_at := v_result.saved_at;
   return next;
 end
 $$;
