@@ -33,8 +33,10 @@ def main() -> None:
         for prepared in (False, True):
             how = "prepared statements" if prepared else "no prepared statements (the client's default)"
             _show(measure(dsn, rounds=rounds, sessions=sessions, prepared=prepared), f"A save, {how}")
-        print(f"PostgreSQL {version[0] if version else '?'}, {platform.machine()}, Python {platform.python_version()}, "
-              f"{rounds} rounds of {sessions} conversations of 7 saves, contexts of about 1.6 kB; median of rounds")
+        print(
+            f"PostgreSQL {version[0] if version else '?'}, {platform.machine()}, Python {platform.python_version()}, "
+            f"{rounds} rounds of {sessions} conversations of 7 saves, contexts of about 1.6 kB; median of rounds"
+        )
 
 
 def _database(server: Server) -> str:

@@ -16,7 +16,9 @@ STATES = (
 )
 """What a session is saved in after ``start``, one save each."""
 
-_REPLY = "Here are washing machines with 8 kg and a quiet spin cycle; tell me what matters to you, and I narrow them down."
+_REPLY = (
+    "Here are washing machines with 8 kg and a quiet spin cycle; tell me what matters to you, and I narrow them down."
+)
 
 
 def contexts() -> list[str]:

@@ -62,7 +62,9 @@ class SaveCost:
 def measure(dsn: str, *, rounds: int, sessions: int, prepared: bool) -> SaveCost:
     """Run ``rounds`` rounds of ``sessions`` conversations a side (after one round to warm up) and compare."""
     sides = (FLOOR, FULL, FULL_WITH_ID)
-    connections = {side: psycopg.connect(dsn, autocommit=True, prepare_threshold=0 if prepared else None) for side in sides}
+    connections = {
+        side: psycopg.connect(dsn, autocommit=True, prepare_threshold=0 if prepared else None) for side in sides
+    }
     per_save: dict[Side, list[float]] = {side: [] for side in sides}
     try:
         for number in range(rounds + 1):

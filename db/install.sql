@@ -91,6 +91,7 @@
 \ir internal/loops/judge_loop.sql
 \ir internal/loops/loops_of.sql
 \ir internal/loops/passage_at.sql
+\ir internal/loops/window_text.sql
 \ir internal/sessions/candidate_rule.sql
 \ir internal/sessions/check_preconditions.sql
 \ir internal/sessions/choose_move.sql

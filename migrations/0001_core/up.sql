@@ -3380,7 +3380,7 @@ declare
   v_detail jsonb := jsonb_build_object('session_id', p_session.session_id, 'machine', p_session.machine,
     'machine_version', p_session.machine_version, 'from_state', p_session.state, 'to_state', p_write.to_state,
     'event', p_write.event, 'version', p_session.version, 'loop_limit', p_rule.loop_limit,
-    'loop_window', p_rule.loop_window::text, 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to);
+    'loop_window', fsm_internal.window_text(p_rule.loop_window), 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to);
 begin
   raise log 'fsm.loop %', v_detail;
   if p_rule.loop_action = 'block' then
@@ -3458,6 +3458,15 @@ immutable
 return p_version > case when p_is_self then p_limit else 2 * p_limit::bigint end;
 comment on function fsm_internal.may_loop(bigint, boolean, integer) is
   'False when a session of p_version versions cannot have made a transition p_limit times: each passage takes a version, and the way back another. Saves young sessions the look into history; null without a limit.';
+
+-- internal/loops/window_text.sql
+create function fsm_internal.window_text(p_window interval)
+returns text
+language sql
+immutable
+return trim_scale(extract(epoch from p_window))::text || ' seconds';
+comment on function fsm_internal.window_text(interval) is
+  'A loop window for DETAIL, the log and reasons: an interval''s own text would follow the caller''s IntervalStyle.';
 
 -- internal/sessions/candidate_rule.sql
 create function fsm_internal.candidate_rule(p_session fsm_internal.locked_session, p_event text, p_candidate integer)
@@ -3696,7 +3705,7 @@ begin
   v_loop := fsm_internal.passage_at(p_session_id, p_from_state, v_candidate.to_state, v_candidate.loop_limit)
     >= clock_timestamp() - v_candidate.loop_window;
   if v_loop and v_candidate.loop_action = 'block' then
-    return format('loop: more than %s passages within %s are blocked', v_candidate.loop_limit, v_candidate.loop_window);
+    return format('loop: more than %s passages within %s are blocked', v_candidate.loop_limit, fsm_internal.window_text(v_candidate.loop_window));
   end if;
   if v_loop and v_candidate.loop_action = 'divert' then
     v_candidate.to_state := v_candidate.divert_to;
@@ -3903,7 +3912,7 @@ begin
     perform fsm_internal.refuse('SM040', 'loop blocked',
       jsonb_build_object('session_id', p_session.session_id, 'from_state', p_session.state, 'to_state', p_wanted_state,
         'event', p_write.event, 'version', p_session.version, 'loop_limit', p_rule.loop_limit,
-        'loop_window', p_rule.loop_window::text, 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to, 'findings', v_findings),
+        'loop_window', fsm_internal.window_text(p_rule.loop_window), 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to, 'findings', v_findings),
       'Nothing was written. The loop should have been left for divert_to, which refuses this context as the findings say.');
   end if;
   perform fsm_internal.refuse_findings(p_session.session_id, p_write.to_state, v_findings);
@@ -4545,7 +4554,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  r fsm_internal.save_result;
+  v_result fsm_internal.save_result;
 begin
   if not (fsm_internal.is_name(p_session_id, 512) and fsm_internal.is_name(p_state, 128)
     and coalesce(p_event, p_actor) is null and p_note is null and p_context is not null)
@@ -4555,12 +4564,12 @@ begin
     perform fsm_internal.check_text('p_event', coalesce(p_event, p_state), 128);
     perform fsm_internal.check_not_null('p_context', p_context);
   end if;
-  r := fsm_internal.save_session(
+  v_result := fsm_internal.save_session(
     p_session_id, p_state, p_context, p_expected_version, p_event, p_request_id, p_turn, p_actor, p_note);
-  session_id := r.session_id; machine := r.machine; machine_version := r.machine_version; version := r.version;
-  state := r.state; previous_state := r.previous_state; changed_state := r.changed_state; loop_detected := r.loop_detected;
-  replayed := r.replayed; is_final := r.is_final; context_version := r.context_version; entered_at := r.entered_at;
-  created_at := r.created_at; saved_at := r.saved_at;
+  session_id := v_result.session_id; machine := v_result.machine; machine_version := v_result.machine_version; version := v_result.version;
+  state := v_result.state; previous_state := v_result.previous_state; changed_state := v_result.changed_state; loop_detected := v_result.loop_detected;
+  replayed := v_result.replayed; is_final := v_result.is_final; context_version := v_result.context_version; entered_at := v_result.entered_at;
+  created_at := v_result.created_at; saved_at := v_result.saved_at;
   return next;
 end
 $$;

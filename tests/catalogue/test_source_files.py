@@ -70,6 +70,15 @@ def test_dynamic_sql_is_for_roles_only() -> None:
         assert not re.search(r"\bwhen\s+others\b", code), name
 
 
+def test_no_exception_block_on_the_way_of_a_session() -> None:
+    """Each is a subtransaction with an id of its own; a lock taken in one that fails is let go."""
+    on_the_way = ("functions/sessions/", "functions/loops/", "internal/common/", "internal/context/", "internal/loops/")
+    files = [name for name in FILES if name.startswith((*on_the_way, "internal/sessions/"))]
+    assert len(files) > 40
+    for name in files:
+        assert not re.search(r"^\s*exception\b", TEXTS[name], re.MULTILINE), name
+
+
 def test_the_installed_functions_are_those_of_the_files(db: psycopg.Connection[Any]) -> None:
     made = [found for text in TEXTS.values() for found in re.findall(r"^create function (\S+?)\(", text, re.MULTILINE)]
     rows = db.execute(

@@ -11,7 +11,7 @@ import psycopg_pool
 import pytest
 
 import fsmstore
-from fsmstore import Outcome, outcome_of
+from fsmstore import Outcome, connections, outcome_of
 from fsmstore.retry import MAX_CONFLICTS, Attempts, Repeat
 from support.clients import Flavour
 from support.machines import DOOR
@@ -170,6 +170,20 @@ def test_the_server_comes_back(flavour: Flavour, proxy: Proxy) -> None:
         wait_until(lambda: proxy.refused >= 2, "the client tries to connect")
         proxy.refuse = False
     assert sent.result().result.replayed
+
+
+def test_the_server_comes_back_after_a_long_time(
+    flavour: Flavour, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool does not give up, and does not wait longer and longer, while a call waits for a connection."""
+    monkeypatch.setattr(connections, "RECONNECT_TIMEOUT", 0.1)
+    store = flavour.store(proxy.dsn)
+    store.create("s-1", "door")
+    proxy.stop()
+    with running(lambda: store.load("s-1")) as loaded:
+        wait_until(lambda: proxy.refused >= 12, "the pool has given up several times")
+        proxy.refuse = False
+    assert loaded.result().version == 1
 
 
 def test_a_refusal_of_the_repetition_is_an_answer(

@@ -151,17 +151,20 @@ def test_statements_are_prepared_only_when_asked_for(
     # What is prepared is seen only by its own session, so the question goes through the store's own pool.
     pool = store.wrapped._connections._own
 
+    query = "select count(*) from pg_prepared_statements"
+
     async def ask() -> Any:
         async with pool.connection() as connection:
-            cursor = await connection.execute("select count(*) from pg_prepared_statements", prepare=False)
-            return await cursor.fetchone()
+            cursor = await connection.execute(query, prepare=False)
+            return await cursor.fetchone(), connection.prepare_threshold
 
     if flavour.name == "async":
-        row = flavour.run(ask)
+        row, threshold = flavour.run(ask)
     else:
         with pool.connection() as connection:
-            row = connection.execute("select count(*) from pg_prepared_statements", prepare=False).fetchone()
+            row, threshold = connection.execute(query, prepare=False).fetchone(), connection.prepare_threshold
     assert row == (expected,)
+    assert threshold == (5 if prepare else None)
 
 
 def test_a_pool_that_is_used_up_is_a_clear_error(

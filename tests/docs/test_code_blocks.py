@@ -1,8 +1,8 @@
 """Every fenced block of README and docs runs, file by file and in order, on a database of its own.
 
-SQL runs in psql as a login in role fsm_admin, Python as one in fsm_app. A statement that is meant to be refused says so in a
-comment, ``-- refused with SM021``; what is refused must be what is said. Shell blocks run too, ``make`` with -n, because the
-targets themselves are what calls these tests.
+SQL runs in psql as a login in role fsm_admin, Python as one in fsm_app. A statement that is meant to be refused says so
+in a comment, ``-- refused with SM021``; what is refused must be what is said. Shell blocks run too, ``make`` with -n,
+because the targets themselves are what calls these tests.
 """
 
 from __future__ import annotations

@@ -36,11 +36,60 @@ def small_with(path: Sequence[str | int], value: Any) -> Definition:
 
 # --- any JSON at all -------------------------------------------------------------------------------------------------
 
-_WORDS = (
-    "id initial states on after type meta context description tags version types output target guard reenter loop limit"
-    " window action divert log block invariant context_schema context_version max_context_bytes audit chain none final"
-    " parallel history always invoke entry a b .a #m.a m * x.* 1 1000 315576000000 5 minutes $.x strict $.x>1 properties"
-).split() + ["", "$.a == 1", "5 minutes", "-1 day", "(", "odd key", "é", "x" * 129]
+_WORDS = [
+    "id",
+    "initial",
+    "states",
+    "on",
+    "after",
+    "type",
+    "meta",
+    "context",
+    "description",
+    "tags",
+    "version",
+    "types",
+    "output",
+    "target",
+    "guard",
+    "reenter",
+    "loop",
+    "limit",
+    "window",
+    "action",
+    "divert",
+    "log",
+    "block",
+    "invariant",
+    "context_schema",
+    "context_version",
+    "max_context_bytes",
+    "audit",
+    "chain",
+    "none",
+    "final",
+    "parallel",
+    "history",
+    "always",
+    "invoke",
+    "entry",
+    "a",
+    "b",
+    ".a",
+    "#m.a",
+    "m",
+    "*",
+    "x.*",
+    "1",
+    "1000",
+    "315576000000",
+    "5",
+    "minutes",
+    "$.x",
+    "strict",
+    "$.x>1",
+    "properties",
+] + ["", "$.a == 1", "5 minutes", "-1 day", "(", "odd key", "é", "x" * 129]
 
 _scalars = (
     st.none()
@@ -52,9 +101,7 @@ _scalars = (
 )
 any_json = st.recursive(
     _scalars,
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_WORDS) | texts, inner, max_size=5)
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_WORDS) | texts, inner, max_size=5),
     max_leaves=30,
 )
 
@@ -100,7 +147,7 @@ _rules = st.none() | st.sampled_from(
         {"limit": 7, "action": {"divert": "#random.b"}},
     ]
 )
-_no_meta = st.just({})
+_no_meta: st.SearchStrategy[Any] = st.just({})
 
 
 def _candidates(states: Sequence[str]) -> st.SearchStrategy[Any]:
@@ -137,7 +184,7 @@ def plain(target: str) -> str:
 
 
 def candidates_of(definition: Definition, state: str, event: str) -> list[dict[str, Any]]:
-    """Return the candidates of an event in a state, as objects: the state's own if it names the event, else the root's."""
+    """Return the candidates of an event in a state: the state's own if it names the event, else the root's."""
     body = definition["states"][state]
     if body.get("type") == "final":
         return []
@@ -161,7 +208,7 @@ def taken(candidates: Sequence[Mapping[str, Any]], context: Mapping[str, bool]) 
 
 
 def rule(definition: Definition, candidate: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
-    """Return limit, window in seconds, action and divert state of the loop rule for a candidate; four None where it is off."""
+    """Return limit, window in seconds, action and divert state of a candidate's loop rule; four None where it is off."""
     found = definition["meta"].get("loop", {})
     if "loop" in candidate.get("meta", {}):
         found = candidate["meta"]["loop"]

@@ -8,7 +8,7 @@ declare
   v_detail jsonb := jsonb_build_object('session_id', p_session.session_id, 'machine', p_session.machine,
     'machine_version', p_session.machine_version, 'from_state', p_session.state, 'to_state', p_write.to_state,
     'event', p_write.event, 'version', p_session.version, 'loop_limit', p_rule.loop_limit,
-    'loop_window', p_rule.loop_window::text, 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to);
+    'loop_window', fsm_internal.window_text(p_rule.loop_window), 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to);
 begin
   raise log 'fsm.loop %', v_detail;
   if p_rule.loop_action = 'block' then

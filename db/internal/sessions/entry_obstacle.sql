@@ -15,7 +15,7 @@ begin
   v_loop := fsm_internal.passage_at(p_session_id, p_from_state, v_candidate.to_state, v_candidate.loop_limit)
     >= clock_timestamp() - v_candidate.loop_window;
   if v_loop and v_candidate.loop_action = 'block' then
-    return format('loop: more than %s passages within %s are blocked', v_candidate.loop_limit, v_candidate.loop_window);
+    return format('loop: more than %s passages within %s are blocked', v_candidate.loop_limit, fsm_internal.window_text(v_candidate.loop_window));
   end if;
   if v_loop and v_candidate.loop_action = 'divert' then
     v_candidate.to_state := v_candidate.divert_to;

@@ -13,7 +13,7 @@ begin
     perform fsm_internal.refuse('SM040', 'loop blocked',
       jsonb_build_object('session_id', p_session.session_id, 'from_state', p_session.state, 'to_state', p_wanted_state,
         'event', p_write.event, 'version', p_session.version, 'loop_limit', p_rule.loop_limit,
-        'loop_window', p_rule.loop_window::text, 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to, 'findings', v_findings),
+        'loop_window', fsm_internal.window_text(p_rule.loop_window), 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to, 'findings', v_findings),
       'Nothing was written. The loop should have been left for divert_to, which refuses this context as the findings say.');
   end if;
   perform fsm_internal.refuse_findings(p_session.session_id, p_write.to_state, v_findings);

@@ -101,7 +101,7 @@ def test_a_loop_that_is_saved_is_one_line(
     facts = {"session_id": "s-1", "machine": "m", "machine_version": 1, "version": 2, "event": "SELF"}
     rule = {
         "loop_limit": 1,
-        "loop_window": "00:05:00",
+        "loop_window": "300 seconds",
         "action": "divert" if divert_to else "log",
         "divert_to": divert_to,
     }

@@ -53,7 +53,7 @@ def test_block_refuses_and_writes_nothing(looping: Callable[..., Api], way: str)
         with refused("SM040") as refusal:
             WAYS[way](api)
         facts = {"session_id": "s-1", "machine": "m", "machine_version": 1, "version": 3, "event": "GO"}
-        rule = {"loop_limit": 1, "loop_window": "01:00:00", "action": "block", "divert_to": None}
+        rule = {"loop_limit": 1, "loop_window": "3600 seconds", "action": "block", "divert_to": None}
         assert refusal.detail == {**facts, **rule, "from_state": "a", "to_state": "b"}
     assert api.load("s-1") == before
     assert api.send("s-1", "TO_D").state == "d"

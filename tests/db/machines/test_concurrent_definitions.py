@@ -121,7 +121,8 @@ def test_a_version_written_past_the_lock_gives_40001(db: Any, machines: Any, pai
     owner = connect_as(None)
     owner.execute("begin")
     owner.execute(
-        """insert into fsm_internal.machine_versions (machine, machine_version, definition, context_version, created_at, created_by)
+        """insert into fsm_internal.machine_versions (machine, machine_version, definition, context_version, created_at,
+          created_by)
         values ('small', 1, '{"id": "small"}', 1, now(), 'restore')"""
     )
     second = pair()

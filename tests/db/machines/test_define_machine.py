@@ -134,7 +134,8 @@ def test_what_meta_says_stands_beside_each_state(machines: Any, db: Any) -> None
     ]
     # What the schema's compiler makes of it is kept as it is.
     same = """select count(*) from fsm_internal.machine_states s, fsm_internal.compile_schema('{"type": "object"}') c
-      where s.schema_check::text is not distinct from c.schema_check::text and s.schema_rest is not distinct from c.schema_rest"""
+      where s.schema_check::text is not distinct from c.schema_check::text
+        and s.schema_rest is not distinct from c.schema_rest"""
     assert db.execute(same).fetchall() == [(2,)]
 
 
@@ -259,7 +260,8 @@ def test_no_warning_where_the_state_is_still_there_or_nobody_is_in_it(moved: Any
 
 def test_at_most_100000_sessions_are_looked_at(moved: Any, db: Any) -> None:
     db.execute(
-        """insert into fsm_internal.sessions (session_id, machine, machine_version, state, version, context, entered_at, created_at, updated_at)
+        """insert into fsm_internal.sessions (session_id, machine, machine_version, state, version, context, entered_at,
+          created_at, updated_at)
         select 'm-' || n, 'small', 1, 'c', 1, '{}', now(), now(), now() from generate_series(1, 100000) n"""
     )
     counted, incomplete = moved.define(small()).warnings

@@ -293,7 +293,7 @@ CONTEXTS = [
     {"a": list(range(50)), "b": {"a": list(range(50))}, "c": "2020-01-01"},
 ]
 # Numbers beyond Python's own: 1,000 digits on either side of the point.
-EXTREMES = ['{"a": 1e-1000, "b": 9.%s, "c": %s}' % ("9" * 999, "9" * 1000)]
+EXTREMES = ['{{"a": 1e-1000, "b": 9.{}, "c": {}}}'.format("9" * 999, "9" * 1000)]
 
 _numbers = st.sampled_from(["0", "1", "-1", "0.5", "1e-1000", "9" * 1000, "1e999", "2147483648", "1e10"])
 _names = st.sampled_from([".a", ".b", ".c", "[0]", "[last]", "[*]", ".*", "[0 to 1]", "[-1]", "[1.7]", "[1e10]"])

@@ -86,7 +86,7 @@ def test_a_loop_that_would_be_blocked_is_not_allowed(api: Api) -> None:
     api.move("s-1", "OPEN", "CLOSE")
     rows = {row.event: row for row in api.rows("allowed_events", session_id="s-1")}
     assert (rows["OPEN"].allowed, rows["KNOCK"].allowed) == (False, True)
-    assert rows["OPEN"].reason == "loop: more than 1 passages within 01:00:00 are blocked"
+    assert rows["OPEN"].reason == "loop: more than 1 passages within 3600 seconds are blocked"
 
 
 def test_the_schema_of_the_machine_counts(api: Api, define: Callable[..., int]) -> None:

@@ -54,7 +54,7 @@ STATEMENTS: list[tuple[str, str, dict[str, Any]]] = [
         "select fsm.send_event('s-1', 'SELF')",
         {
             **AT, "machine": "m", "machine_version": 1, "from_state": "a", "to_state": "a", "event": "SELF",
-            "loop_limit": 1, "loop_window": "01:00:00", "action": "block", "divert_to": None,
+            "loop_limit": 1, "loop_window": "3600 seconds", "action": "block", "divert_to": None,
         },
     ),
     ("SM051", "select fsm.update_context('s-1', p_turn => 5)", {"session_id": "s-1", "turn": 5, "held_turn": None}),
