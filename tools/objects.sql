@@ -24,7 +24,7 @@ object (class, id, sub, granted_on, col, owner, acl, fresh) as (
     coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's'::"char" else 'r'::"char" end, c.relowner)),
     acldefault(case c.relkind when 'S' then 's'::"char" else 'r'::"char" end, c.relowner)
   from pg_class c
-  where c.relnamespace in (select ns.oid from ns) and c.relkind <> 't'
+  where c.relnamespace in (select ns.oid from ns) and c.relkind not in ('t', 'c')
   union all
   select 'pg_class'::regclass, c.oid, a.attnum, 'table ' || c.oid::regclass, quote_ident(a.attname), c.relowner, a.attacl, null
   from pg_class c
@@ -34,7 +34,8 @@ object (class, id, sub, granted_on, col, owner, acl, fresh) as (
   select 'pg_type'::regclass, t.oid, 0, 'type ' || t.oid::regtype, null, t.typowner,
     coalesce(t.typacl, acldefault('T', t.typowner)), acldefault('T', t.typowner)
   from pg_type t
-  where t.typnamespace in (select ns.oid from ns) and t.typtype in ('e', 'd', 'r')
+  where t.typnamespace in (select ns.oid from ns)
+    and (t.typtype in ('e', 'd', 'r') or exists (select from pg_class c where c.oid = t.typrelid and c.relkind = 'c'))
   union all
   select 'pg_constraint'::regclass, k.oid, 0, null, null, null, null, null
   from pg_constraint k
@@ -51,7 +52,7 @@ select
     when 'table constraint' then 'constraint' when 'domain constraint' then 'constraint'
     when 'composite type' then 'type'
     else i.type
-  end || ' ' || i.identity,
+  end || ' ' || case i.type when 'domain constraint' then replace(i.identity, ' on ', ' on domain ') else i.identity end,
   o.granted_on,
   o.col,
   d.description,

@@ -539,11 +539,15 @@ immutable
 as $$
 begin
   return query
+    select 'error', 'bad_delay', fsm_internal.schema_path(s.path || '.after', a.delay),
+      'a delay is written in whole milliseconds, from 1 to 315576000000 (ten years), without leading zeros'
+    from fsm_internal.definition_states(p_definition) s
+    cross join lateral jsonb_object_keys(fsm_internal.definition_object(s.body -> 'after')) a (delay)
+    where case when a.delay ~ '^[1-9][0-9]{0,11}$' then a.delay::bigint > 315576000000 else true end;
+  return query
     select 'error', v.code, d.path, v.message
     from fsm_internal.definition_deadlines(p_definition) d
     cross join lateral (values
-      (case when d.delay ~ '^[1-9][0-9]{0,11}$' then d.delay::bigint > 315576000000 else true end,
-        'bad_delay', 'a delay is written in whole milliseconds, from 1 to 315576000000 (ten years), without leading zeros'),
       (d.body is null, 'wrong_type', 'a deadline leads to one target: a state, or an object with "target"'),
       (not d.body ? 'target', 'no_target', 'a deadline needs a target')
     ) v (applies, code, message)
@@ -581,26 +585,46 @@ immutable
 begin atomic
   select v.places::text[], v.keys::text[], v.code, v.advice
   from (values
-    ('{state}', '{states,initial}', 'unsupported', 'nested states are not supported: make each a state of its own under the machine''s "states"'),
-    ('{machine}', '{type}', 'unsupported', 'the machine is one flat set of states, parallel regions are not supported: remove it, or make each region a machine of its own'),
-    ('{state}', '{history}', 'unsupported', 'history states are not supported: name the state to go back to as a target, or use fsm.rollback_session'),
-    ('{machine,state,transition}', '{entry,exit,actions}', 'unsupported', 'actions are not supported: the runtime acts on what a call returns'),
-    ('{machine,state,transition}', '{always}', 'unsupported', 'eventless transitions are not supported: name an event and let the runtime send it'),
-    ('{machine,state,transition}', '{invoke,onError,onSnapshot}', 'unsupported', 'invoked actors are not supported: the runtime does the work and sends its outcome as an event'),
-    ('{machine,state,transition}', '{onDone}', 'unsupported', 'done events are not supported: let the runtime send an event when the work is done'),
-    ('{machine,state,transition}', '{actors,delays,guards,schemas}', 'unsupported', 'named implementations are not supported: guards are jsonpath predicates and delays are milliseconds, each written where it is used'),
-    ('{machine}', '{after}', 'unsupported', 'a deadline runs from entering a state: put "after" into each state that it is meant for'),
-    ('{transition,deadline}', '{cond}', 'unknown_key', 'the name is "guard": a jsonpath predicate'),
-    ('{transition}', '{internal}', 'unknown_key', 'a self-transition keeps entered_at and deadlines unless it has "reenter": true'),
-    ('{transition}', '{in}', 'unsupported', 'a session is in one state only: put the transition into that state'),
-    ('{transition}', '{delay,after}', 'unknown_key', 'deadlines stand under "after" of the state'),
-    ('{deadline}', '{guard}', 'unsupported', 'a deadline has no guard: it leads to one state, whose invariant decides'),
-    ('{deadline}', '{reenter,actions,meta}', 'unsupported', 'a deadline has a target only; the loop rule of the machine applies to it'),
-    ('{state}', '{id}', 'unsupported', 'a state is known by its key under "states": remove it'),
-    ('{state}', '{invariant}', 'unknown_key', 'it belongs under "meta" of the state'),
-    ('{transition}', '{loop}', 'unknown_key', 'it belongs under "meta" of the transition'),
-    ('{state,"meta of a state"}', '{loop}', 'unknown_key', 'a loop rule belongs under "meta" of the machine or of a transition'),
-    ('{machine}', '{context_version,context_schema,loop,max_context_bytes,audit}', 'unknown_key', 'it belongs under "meta" of the machine')
+    ('{state}', '{states,initial}', 'unsupported',
+      'nested states are not supported: make each a state of its own under the machine''s "states"'),
+    ('{machine}', '{type}', 'unsupported',
+      'the machine is one flat set of states, parallel regions are not supported: remove it, or make each region a machine of its own'),
+    ('{state}', '{history}', 'unsupported',
+      'history states are not supported: name the state to go back to as a target'),
+    ('{machine,state,transition}', '{entry,exit,actions}', 'unsupported',
+      'actions are not supported: the runtime acts on what a call returns'),
+    ('{machine,state,transition}', '{always}', 'unsupported',
+      'eventless transitions are not supported: name an event and let the runtime send it'),
+    ('{machine,state,transition}', '{invoke,onError,onSnapshot}', 'unsupported',
+      'invoked actors are not supported: the runtime does the work and sends its outcome as an event'),
+    ('{machine,state,transition}', '{onDone}', 'unsupported',
+      'done events are not supported: let the runtime send an event when the work is done'),
+    ('{machine,state,transition}', '{actors,delays,guards,schemas}', 'unsupported',
+      'named implementations are not supported: guards are jsonpath predicates and delays are milliseconds, each written where it is used'),
+    ('{machine}', '{after}', 'unsupported',
+      'a deadline runs from entering a state: put "after" into each state that it is meant for'),
+    ('{transition,deadline}', '{cond}', 'unknown_key',
+      'the name is "guard": a jsonpath predicate'),
+    ('{transition}', '{internal}', 'unknown_key',
+      'a self-transition keeps entered_at and deadlines unless it has "reenter": true'),
+    ('{transition}', '{in}', 'unsupported',
+      'a session is in one state only: put the transition into that state'),
+    ('{transition}', '{delay,after}', 'unknown_key',
+      'deadlines stand under "after" of the state'),
+    ('{deadline}', '{guard}', 'unsupported',
+      'a deadline has no guard: it leads to one state, whose invariant decides'),
+    ('{deadline}', '{reenter,actions,meta}', 'unsupported',
+      'a deadline has a target only; the loop rule of the machine applies to it'),
+    ('{state}', '{id}', 'unsupported',
+      'a state is known by its key under "states": remove it'),
+    ('{state}', '{invariant}', 'unknown_key',
+      'it belongs under "meta" of the state'),
+    ('{transition}', '{loop}', 'unknown_key',
+      'it belongs under "meta" of the transition'),
+    ('{state,"meta of a state"}', '{loop}', 'unknown_key',
+      'a loop rule belongs under "meta" of the machine or of a transition'),
+    ('{machine}', '{context_version,context_schema,loop,max_context_bytes,audit}', 'unknown_key',
+      'it belongs under "meta" of the machine')
   ) v (places, keys, code, advice);
 end;
 comment on function fsm_internal.definition_refused_keys() is
@@ -716,10 +740,11 @@ begin atomic
     fsm_internal.schema_path(s.path || '.after', a.key),
     fsm_internal.schema_path(s.path || '.after', a.key) || case when jsonb_typeof(a.value) = 'object' then '.target' else '' end
   from fsm_internal.definition_states(p_definition) s
-  cross join lateral jsonb_each(fsm_internal.definition_object(s.body -> 'after')) a;
+  cross join lateral jsonb_each(fsm_internal.definition_object(s.body -> 'after')) a
+  where octet_length(a.key) <= 128;
 end;
 comment on function fsm_internal.definition_deadlines(jsonb) is
-  'Every entry of an "after", its target as an object. body is null for what is neither string nor object.';
+  'Every entry of an "after" whose key has at most 128 bytes, its target as an object. body is null for what is neither string nor object.';
 
 create function fsm_internal.definition_invariants(p_definition jsonb)
 returns table (state text, nth integer, predicate jsonb, path text)
@@ -877,7 +902,7 @@ as $$
 begin
   return query
     select 'error', coalesce(r.code, 'unknown_key'), fsm_internal.schema_path(p_path, k.key),
-      format('"%s" is not a key of a %s: %s', k.key, p_place,
+      format('%s is not a key of a %s: %s', to_jsonb(left(k.key, 128)), p_place,
         coalesce(r.advice, format('known are %s', array_to_string(fsm_internal.definition_keys(p_place), ', '))))
     from jsonb_object_keys(fsm_internal.definition_object(p_object)) k (key)
     left join fsm_internal.definition_refused_keys() r on p_place = any (r.places) and k.key = any (r.keys)
@@ -1578,7 +1603,7 @@ begin
     select 'error', case when s.body ->> 'type' in ('parallel', 'history', 'compound') then 'unsupported' else 'bad_value' end, s.path || '.type',
       case s.body ->> 'type'
         when 'parallel' then 'parallel states are not supported: a session is in one state; make each region a machine of its own'
-        when 'history' then 'history states are not supported: name the state to go back to as a target, or use fsm.rollback_session'
+        when 'history' then 'history states are not supported: name the state to go back to as a target'
         when 'compound' then 'nested states are not supported: make each a state of its own under the machine''s "states"'
         else 'the type of a state is "final" or "atomic"; without one it is atomic'
       end
@@ -4047,15 +4072,13 @@ begin
   -- All that a save needs in one statement: the session, its move, and the target's terms.
   select s.machine, s.machine_version, s.state, s.version, s.entered_at, s.created_at, s.updated_at,
     fsm_internal.read_context(s.session_id, s.context) as context, h.version as replayed_version,
-    m.events, m.candidates, m.hits, m.guards, m.same_rule, m.loop_limit, m.loop_window, m.loop_action, m.divert_to,
-    m.target
+    m.events, m.candidates, m.hits, m.guards, m.same_rule, m.loop_limit, m.loop_window, m.loop_action, m.divert_to, m.target
   into v_found
   from fsm_internal.sessions s
   left join fsm_internal.machine_moves m
     on m.machine = s.machine and m.machine_version = s.machine_version and m.from_state = s.state and m.to_state = p_state
   left join fsm_internal.history h on h.session_id = s.session_id and h.request_id = p_request_id
-  where s.session_id = p_session_id
-  for no key update of s;
+  where s.session_id = p_session_id for no key update of s;
 
   if v_found.replayed_version is not null then
     return fsm_internal.replay_result(p_session_id, v_found.replayed_version);
@@ -4065,9 +4088,8 @@ begin
   if v_found.events is null or p_turn is not null or v_found.version <> p_expected_version then
     perform fsm_internal.refuse_save(v_session, p_state, p_context, p_expected_version, p_event, p_turn);
   end if;
-  if not fsm_internal.is_plain_context(p_context, (v_found.target).max_context_bytes) then
-    p_context := fsm_internal.bare_context(p_session_id, p_state, p_context, (v_found.target).max_context_bytes);
-  end if;
+  p_context := case when fsm_internal.is_plain_context(p_context, (v_found.target).max_context_bytes) then p_context
+    else fsm_internal.bare_context(p_session_id, p_state, p_context, (v_found.target).max_context_bytes) end;
   v_change := fsm_internal.context_change(v_session.context, p_context);
   if v_change.undo is not null and not fsm_internal.surely_keeps_limits(p_context) then
     perform fsm_internal.check_limits(p_session_id, p_state, p_context, v_change.keys);
@@ -4075,8 +4097,7 @@ begin
 
   if p_state <> v_session.state or p_event is not null then
     v_chosen := case
-      when p_event is null and v_found.hits[1]
-        and (v_found.guards[1] is null or jsonb_path_match(p_context, v_found.guards[1], '{}', true) is true) then 1
+      when p_event is null and v_found.hits[1] and (v_found.guards[1] is null or jsonb_path_match(p_context, v_found.guards[1], '{}', true) is true) then 1
       else fsm_internal.choose_move(v_found.events, v_found.hits, v_found.guards, p_event, p_context) end;
     if v_chosen is null then
       perform fsm_internal.refuse_move(v_session, p_state, p_event, p_context);
@@ -4566,9 +4587,11 @@ begin
   end if;
   v_result := fsm_internal.save_session(
     p_session_id, p_state, p_context, p_expected_version, p_event, p_request_id, p_turn, p_actor, p_note);
-  session_id := v_result.session_id; machine := v_result.machine; machine_version := v_result.machine_version; version := v_result.version;
-  state := v_result.state; previous_state := v_result.previous_state; changed_state := v_result.changed_state; loop_detected := v_result.loop_detected;
-  replayed := v_result.replayed; is_final := v_result.is_final; context_version := v_result.context_version; entered_at := v_result.entered_at;
+  -- Assigned one by one, because RETURN QUERY would run a query.
+  session_id := v_result.session_id; machine := v_result.machine; machine_version := v_result.machine_version;
+  version := v_result.version; state := v_result.state; previous_state := v_result.previous_state;
+  changed_state := v_result.changed_state; loop_detected := v_result.loop_detected; replayed := v_result.replayed;
+  is_final := v_result.is_final; context_version := v_result.context_version; entered_at := v_result.entered_at;
   created_at := v_result.created_at; saved_at := v_result.saved_at;
   return next;
 end

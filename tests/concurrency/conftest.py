@@ -1,5 +1,6 @@
 """Fixtures of the races."""
 
 from support.fixtures import api, define, purchase
+from support.race import race
 
-__all__ = ["api", "define", "purchase"]
+__all__ = ["api", "define", "purchase", "race"]

@@ -28,6 +28,10 @@ grant select on fsm.upon_view to fsm_reader;
 grant execute on function fsm_internal.upon to fsm_app;
 grant execute on function fsm_internal.gone to fsm_app with grant option;
 create procedure fsm_internal.proc(p_a int) language plpgsql as 'begin null; end';
+create type fsm_internal.pair as (a int, b int);
+comment on type fsm_internal.pair is 'old pair';
+create domain fsm_internal.small as int constraint is_small check (value < 9);
+create index extra_by_id on fsm_internal.extra (id);
 """
 # base changes its result, so it must be made anew, and with it upon (a body in standard SQL) and the view upon that.
 NEW = """
@@ -50,6 +54,16 @@ grant select on fsm.upon_view to fsm_reader, fsm_monitor;
 grant select (id) on fsm_internal.extra to fsm_monitor;
 grant execute on function fsm_internal.upon to fsm_app, fsm_admin;
 create procedure fsm_internal.proc(p_a int) language plpgsql as 'begin perform 1; end';
+create type fsm_internal.pair as (a int, b int);
+comment on type fsm_internal.pair is 'new pair';
+comment on column fsm_internal.pair.a is 'left';
+create domain fsm_internal.small as int constraint is_small check (value < 9);
+comment on domain fsm_internal.small is 'small';
+comment on constraint is_small on domain fsm_internal.small is 'less than nine';
+create index extra_by_id on fsm_internal.extra (id);
+comment on index fsm_internal.extra_by_id is 'by id';
+comment on constraint extra_pkey on fsm_internal.extra is 'the key';
+revoke usage on type fsm_internal.pair from public;
 insert into fsm_internal.releases (migration, release) values ('0002_second', '0.2.0');
 """
 UP_DDL = "alter table fsm_internal.extra add added bigint not null default 7;"

@@ -208,7 +208,7 @@ def taken(candidates: Sequence[Mapping[str, Any]], context: Mapping[str, bool]) 
 
 
 def rule(definition: Definition, candidate: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
-    """Return limit, window in seconds, action and divert state of a candidate's loop rule; four None where it is off."""
+    """Return limit, window in seconds, action and divert state of a candidate's loop rule; four None if it is off."""
     found = definition["meta"].get("loop", {})
     if "loop" in candidate.get("meta", {}):
         found = candidate["meta"]["loop"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-# ReadyForQuery outside of a transaction: whatever was committed is.
-_READY = b"Z\x00\x00\x00\x05I"
+# ReadyForQuery, but for its last byte: everything that was asked for is done.
+_READY = b"Z\x00\x00\x00\x05"
 
 
 class Proxy:
@@ -143,6 +143,6 @@ class Proxy:
         if when == "after":
             server.sendall(data)
             answer = b""
-            while not answer.endswith(_READY):
+            while not answer[:-1].endswith(_READY):
                 answer += server.recv(1 << 20)
         self.on_cut()

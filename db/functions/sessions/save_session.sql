@@ -23,9 +23,11 @@ begin
   end if;
   v_result := fsm_internal.save_session(
     p_session_id, p_state, p_context, p_expected_version, p_event, p_request_id, p_turn, p_actor, p_note);
-  session_id := v_result.session_id; machine := v_result.machine; machine_version := v_result.machine_version; version := v_result.version;
-  state := v_result.state; previous_state := v_result.previous_state; changed_state := v_result.changed_state; loop_detected := v_result.loop_detected;
-  replayed := v_result.replayed; is_final := v_result.is_final; context_version := v_result.context_version; entered_at := v_result.entered_at;
+  -- Assigned one by one, because RETURN QUERY would run a query.
+  session_id := v_result.session_id; machine := v_result.machine; machine_version := v_result.machine_version;
+  version := v_result.version; state := v_result.state; previous_state := v_result.previous_state;
+  changed_state := v_result.changed_state; loop_detected := v_result.loop_detected; replayed := v_result.replayed;
+  is_final := v_result.is_final; context_version := v_result.context_version; entered_at := v_result.entered_at;
   created_at := v_result.created_at; saved_at := v_result.saved_at;
   return next;
 end

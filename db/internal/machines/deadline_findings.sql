@@ -5,11 +5,15 @@ immutable
 as $$
 begin
   return query
+    select 'error', 'bad_delay', fsm_internal.schema_path(s.path || '.after', a.delay),
+      'a delay is written in whole milliseconds, from 1 to 315576000000 (ten years), without leading zeros'
+    from fsm_internal.definition_states(p_definition) s
+    cross join lateral jsonb_object_keys(fsm_internal.definition_object(s.body -> 'after')) a (delay)
+    where case when a.delay ~ '^[1-9][0-9]{0,11}$' then a.delay::bigint > 315576000000 else true end;
+  return query
     select 'error', v.code, d.path, v.message
     from fsm_internal.definition_deadlines(p_definition) d
     cross join lateral (values
-      (case when d.delay ~ '^[1-9][0-9]{0,11}$' then d.delay::bigint > 315576000000 else true end,
-        'bad_delay', 'a delay is written in whole milliseconds, from 1 to 315576000000 (ten years), without leading zeros'),
       (d.body is null, 'wrong_type', 'a deadline leads to one target: a state, or an object with "target"'),
       (not d.body ? 'target', 'no_target', 'a deadline needs a target')
     ) v (applies, code, message)

@@ -55,10 +55,11 @@ begin atomic
     fsm_internal.schema_path(s.path || '.after', a.key),
     fsm_internal.schema_path(s.path || '.after', a.key) || case when jsonb_typeof(a.value) = 'object' then '.target' else '' end
   from fsm_internal.definition_states(p_definition) s
-  cross join lateral jsonb_each(fsm_internal.definition_object(s.body -> 'after')) a;
+  cross join lateral jsonb_each(fsm_internal.definition_object(s.body -> 'after')) a
+  where octet_length(a.key) <= 128;
 end;
 comment on function fsm_internal.definition_deadlines(jsonb) is
-  'Every entry of an "after", its target as an object. body is null for what is neither string nor object.';
+  'Every entry of an "after" whose key has at most 128 bytes, its target as an object. body is null for what is neither string nor object.';
 
 create function fsm_internal.definition_invariants(p_definition jsonb)
 returns table (state text, nth integer, predicate jsonb, path text)

@@ -35,7 +35,7 @@ begin
     select 'error', case when s.body ->> 'type' in ('parallel', 'history', 'compound') then 'unsupported' else 'bad_value' end, s.path || '.type',
       case s.body ->> 'type'
         when 'parallel' then 'parallel states are not supported: a session is in one state; make each region a machine of its own'
-        when 'history' then 'history states are not supported: name the state to go back to as a target, or use fsm.rollback_session'
+        when 'history' then 'history states are not supported: name the state to go back to as a target'
         when 'compound' then 'nested states are not supported: make each a state of its own under the machine''s "states"'
         else 'the type of a state is "final" or "atomic"; without one it is atomic'
       end

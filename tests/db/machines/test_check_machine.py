@@ -115,3 +115,17 @@ def test_errors_are_not_crowded_out_by_warnings(machines: Any) -> None:
     assert found[0][:3] == ("error", "unknown_target", "$.states.a.on.GO")
     assert found[-1][:2] == ("warning", "more_findings")
     assert len(found) == 1001
+
+
+@pytest.mark.parametrize("path", [("states",), ("states", "a", "on"), ("states", "a", "after")])
+def test_a_name_that_is_too_long_is_reported_once_and_not_looked_into(machines: Any, path: Any) -> None:
+    long, inside = "x" * 100_000, {f"k{n}": n for n in range(2000)}
+    found = machines.check(small_with((*path, long), inside))
+    assert [one[:3] for one in found] == [
+        ("error", "bad_delay" if path[-1] == "after" else "bad_name", f"${''.join(f'.{step}' for step in path)}.{long}")
+    ]
+
+
+def test_a_message_quotes_no_more_than_128_characters_of_a_key(machines: Any) -> None:
+    [found] = machines.check(small(**{"k" * 50_000: 1}))
+    assert len(found.message) < 400

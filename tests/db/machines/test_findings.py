@@ -472,7 +472,7 @@ def test_every_message_is_a_sentence_about_what_to_do(machines: Any) -> None:
     [
         (small(type="parallel"), "type", "machine of its own"),
         (small_with(("states", "b", "states"), {}), "states", "a state of its own"),
-        (small_with(("states", "b", "history"), "deep"), "history", "rollback_session"),
+        (small_with(("states", "b", "history"), "deep"), "history", "name the state to go back to"),
         (small_with(("states", "a", "entry"), []), "entry", "actions are not supported"),
         (small_with(("states", "a", "invoke"), []), "invoke", "sends its outcome as an event"),
         (small_with(("states", "a", "always"), []), "always", "name an event"),
