@@ -61,6 +61,15 @@ def refused(sqlstate: str) -> Iterator[Refusal]:
     assert "\n" not in refusal.message + refusal.hint
 
 
+@contextmanager
+def case(label: object) -> Iterator[None]:
+    """Say which case it was that failed, where many share a database."""
+    try:
+        yield
+    except (Exception, pytest.fail.Exception) as error:
+        raise AssertionError(f"in the case of {label}: {error}") from error
+
+
 class Api:
     """``Api(conn).save("s-1", "open", {})``. Arguments are named without ``p_``; rows come as named tuples.
 

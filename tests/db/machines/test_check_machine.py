@@ -58,7 +58,7 @@ def test_named_bad_definitions(machines: Any, text: str) -> None:
     assert any(one.severity == "error" for one in machines.check_text(text))
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(value=any_json)
 @example(value={"states": {"a": {"on": {"GO": {"target": "a", "meta": {"loop": {"action": {"divert": []}}}}}}}})
 def test_any_json_is_answered(machines: Any, value: Any) -> None:
@@ -66,7 +66,7 @@ def test_any_json_is_answered(machines: Any, value: Any) -> None:
     assert all(one.severity in ("error", "warning") and one.code and one.message for one in found)
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(value=spoiled([PURCHASE, DOOR, BLOCKING, small(on={"STOP": "b"}, meta={"context_schema": {"type": "object"}})]))
 def test_any_part_may_be_anything_and_every_path_leads_to_it(machines: Any, value: Any) -> None:
     found = machines.check(value)
@@ -83,7 +83,7 @@ def test_any_part_may_be_anything_and_every_path_leads_to_it(machines: Any, valu
     assert lost == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(value=spoiled([PURCHASE, small(on={"STOP": "b"}, meta={"loop": {"action": {"divert": ".b"}}})]))
 def test_what_has_no_error_can_be_stored_and_what_has_one_cannot(machines: Any, value: Any) -> None:
     found = machines.check(value)
@@ -95,7 +95,7 @@ def test_what_has_no_error_can_be_stored_and_what_has_one_cannot(machines: Any, 
         assert machines.define(value).warnings == [one._asdict() for one in found]
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(definition=definitions())
 def test_right_definitions_have_no_errors(machines: Any, definition: Any) -> None:
     assert [one for one in machines.check(definition) if one.severity == "error"] == []

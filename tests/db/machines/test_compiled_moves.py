@@ -57,7 +57,7 @@ def pairs(definition: Definition) -> dict[tuple[str, str], dict[str, list[dict[s
     return found
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(definition=definitions())
 def test_moves_agree_with_the_definition(machines: Any, db: Any, definition: Definition) -> None:
     version = machines.define(definition).machine_version
@@ -88,7 +88,7 @@ def test_moves_agree_with_the_definition(machines: Any, db: Any, definition: Def
         assert tuple(move[6:10]) == (rules.pop() if len(rules) == 1 else (None, None, None, None))
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(definition=definitions())
 def test_candidates_agree_with_the_definition(machines: Any, db: Any, definition: Definition) -> None:
     version = machines.define(definition).machine_version
@@ -107,7 +107,7 @@ def test_candidates_agree_with_the_definition(machines: Any, db: Any, definition
     assert sorted(map(repr, rows)) == sorted(map(repr, expected))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(definition=definitions())
 def test_the_target_of_a_move_has_the_terms_of_its_state(machines: Any, db: Any, definition: Definition) -> None:
     version = machines.define(definition).machine_version

@@ -336,7 +336,7 @@ _predicates = st.recursive(
 )
 
 
-@settings(max_examples=800)
+@settings(max_examples=300)
 @given(mode=st.sampled_from(["", "strict ", "lax "]), predicate=_predicates)
 def test_what_is_accepted_never_raises(db: Any, mode: str, predicate: str) -> None:
     found = problems(db, mode + predicate)
@@ -362,7 +362,7 @@ _tokens = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(text=st.lists(st.sampled_from(_tokens)).map("".join))
 def test_any_text_is_answered(db: Any, text: str) -> None:
     problems(db, text)

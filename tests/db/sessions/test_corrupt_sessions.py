@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from support.api import Api, refused
+from support.api import Api, case, refused
 
 REQUEST = UUID(int=9)
 
@@ -37,15 +37,13 @@ CALLS: list[Callable[[Api], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_a_state_that_the_machine_does_not_have(
-    s: Api, db: psycopg.Connection[Any], call: Callable[[Api], Any]
-) -> None:
+def test_a_state_that_the_machine_does_not_have(s: Api, db: psycopg.Connection[Any]) -> None:
     db.execute("update fsm_internal.sessions set state = 'nowhere' where session_id = 's-1'")
-    with refused("SM060") as refusal:
-        call(s)
     facts = {"machine": "door", "machine_version": 1, "state": "nowhere"}
-    assert refusal.detail == {"session_id": "s-1", "code": "unknown_state", **facts}
+    for number, call in enumerate(CALLS):
+        with case(number), refused("SM060") as refusal:
+            call(s)
+        assert refusal.detail == {"session_id": "s-1", "code": "unknown_state", **facts}
     assert s.load("s-2").version == 5
 
 

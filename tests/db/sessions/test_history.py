@@ -30,24 +30,24 @@ def test_newest_first(s: Api) -> None:
     assert [entry.note for entry in s.history("s-1")] == [5, 4, 3, 2, 1, 0, None]
 
 
-@pytest.mark.parametrize(
-    ("limit", "before", "versions"),
-    [
-        (1, None, [7]),
-        (3, None, [7, 6, 5]),
-        (None, None, [7, 6, 5, 4, 3, 2, 1]),
-        (2, 5, [4, 3]),
-        (100, 3, [2, 1]),
-        (None, 2, [1]),
-        (2147483647, 9223372036854775807, [7, 6, 5, 4, 3, 2, 1]),
-        (5, 1, []),
-        (5, 0, []),
-        (5, -9223372036854775808, []),
-        (2, 100, [7, 6]),
-    ],
-)
-def test_a_limit_and_pages(s: Api, limit: int | None, before: int | None, versions: list[int]) -> None:
-    assert _versions(s, limit=limit, before_version=before) == versions
+PAGES: list[tuple[int | None, int | None, list[int]]] = [
+    (1, None, [7]),
+    (3, None, [7, 6, 5]),
+    (None, None, [7, 6, 5, 4, 3, 2, 1]),
+    (2, 5, [4, 3]),
+    (100, 3, [2, 1]),
+    (None, 2, [1]),
+    (2147483647, 9223372036854775807, [7, 6, 5, 4, 3, 2, 1]),
+    (5, 1, []),
+    (5, 0, []),
+    (5, -9223372036854775808, []),
+    (2, 100, [7, 6]),
+]
+
+
+def test_a_limit_and_pages(s: Api) -> None:
+    for limit, before, versions in PAGES:
+        assert _versions(s, limit=limit, before_version=before) == versions, (limit, before)
 
 
 def test_100_by_default(s: Api, db: psycopg.Connection[Any]) -> None:

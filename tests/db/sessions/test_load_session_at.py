@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,35 +112,34 @@ def test_any_series_of_contexts_comes_back_as_it_was_saved(api: Api, db: psycopg
     assert db.execute(f"{kinds} from fsm_internal.history").fetchone() == (True,) * 4
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "undo"),
-    [
-        ('{"a": 1}', '{"a": 1}', None),
-        ('{"a": 1}', '{"a": 1.0}', '{"set": {"a": 1}}'),
-        ('{"a": 1, "b": 2}', '{"a": 1}', '{"set": {"b": 2}}'),
-        ('{"a": 1}', '{"a": 1, "b": 2, "c": 3}', '{"drop": ["b", "c"]}'),
-        ('{"a": [1, 2]}', '{"a": [1, 2, 3]}', '{"cut": {"a": 2}}'),
-        ('{"a": []}', '{"a": [1]}', '{"cut": {"a": 0}}'),
-        ('{"a": [1, 2]}', '{"a": [1.0, 2, 3]}', '{"set": {"a": [1, 2]}}'),
-        ('{"a": [1, 2]}', '{"a": [1]}', '{"set": {"a": [1, 2]}}'),
-        (
-            '{"a": [1], "b": 1, "c": null}',
-            '{"a": [1, [1]], "b": 2, "d": 1}',
-            '{"cut": {"a": 1}, "set": {"b": 1, "c": null}, "drop": ["d"]}',
-        ),
-        ('{"a": null}', "{}", '{"set": {"a": null}}'),
-        ('{"a": {"x": 1}}', '{"a": {"x": 1, "y": 2}}', '{"set": {"a": {"x": 1}}}'),
-    ],
-)
-def test_history_keeps_only_what_changed(
-    api: Api, db: psycopg.Connection[Any], before: str, after: str, undo: str | None
-) -> None:
-    api.create("s-1", context=before)
-    api.save("s-1", "open", after)
-    row = db.execute("select undo::text from fsm_internal.history where version = 2").fetchone()
-    wanted = db.execute("select %s::jsonb::text", (undo,)).fetchone()
-    assert row == wanted
-    assert (api.text("s-1", 1), api.text("s-1", 2)) == (before, after)
+UNDO: list[tuple[str, str, str | None]] = [
+    ('{"a": 1}', '{"a": 1}', None),
+    ('{"a": 1}', '{"a": 1.0}', '{"set": {"a": 1}}'),
+    ('{"a": 1, "b": 2}', '{"a": 1}', '{"set": {"b": 2}}'),
+    ('{"a": 1}', '{"a": 1, "b": 2, "c": 3}', '{"drop": ["b", "c"]}'),
+    ('{"a": [1, 2]}', '{"a": [1, 2, 3]}', '{"cut": {"a": 2}}'),
+    ('{"a": []}', '{"a": [1]}', '{"cut": {"a": 0}}'),
+    ('{"a": [1, 2]}', '{"a": [1.0, 2, 3]}', '{"set": {"a": [1, 2]}}'),
+    ('{"a": [1, 2]}', '{"a": [1]}', '{"set": {"a": [1, 2]}}'),
+    (
+        '{"a": [1], "b": 1, "c": null}',
+        '{"a": [1, [1]], "b": 2, "d": 1}',
+        '{"cut": {"a": 1}, "set": {"b": 1, "c": null}, "drop": ["d"]}',
+    ),
+    ('{"a": null}', "{}", '{"set": {"a": null}}'),
+    ('{"a": {"x": 1}}', '{"a": {"x": 1, "y": 2}}', '{"set": {"a": {"x": 1}}}'),
+]
+
+
+def test_history_keeps_only_what_changed(api: Api, db: psycopg.Connection[Any]) -> None:
+    for before, after, undo in UNDO:
+        name = f"{before} {after}"
+        api.create(name, context=before)
+        api.save(name, "open", after)
+        kept = "select undo::text from fsm_internal.history where session_id = %s and version = 2"
+        row = db.execute(kept, (name,)).fetchone()
+        assert row == db.execute("select %s::jsonb::text", (undo,)).fetchone(), name
+        assert (api.text(name, 1), api.text(name, 2)) == (before, after)
 
 
 def test_a_growing_conversation_costs_only_what_is_added(api: Api, db: psycopg.Connection[Any]) -> None:

@@ -7,12 +7,13 @@ and invariant.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from support.api import Api, refused
+from support.api import Api, case, refused
 
 # The session: state a, version 3, a passage a -> b behind it, so that the next one is a blocked loop.
 STATES = {
@@ -45,111 +46,105 @@ def finished(looping: Api) -> Api:
     return looping
 
 
-@pytest.mark.parametrize(
-    ("expected", "session_id", "state", "context", "more"),
-    [
-        pytest.param("22004", "nobody", None, {}, {}, id="null argument before unknown session"),
-        pytest.param("22023", "nobody", "", {}, {}, id="empty argument before unknown session"),
-        pytest.param("22023", "nobody", "b", {}, {"event": "e" * 129}, id="long argument before unknown session"),
-        pytest.param("22004", "s-1", "b", None, {"request_id": DONE}, id="argument before replay"),
-        pytest.param("SM010", "nobody", "b", {}, {"turn": 1, "version": 9}, id="unknown session before turn"),
-        pytest.param("SM010", "nobody", "nowhere", [], {}, id="unknown session before form"),
-        pytest.param(None, "s-1", "b", {}, {"request_id": DONE, "turn": 1}, id="replay before turn"),
-        pytest.param("SM051", "s-1", "b", {}, {"turn": 1, "version": 2}, id="turn before version"),
-        pytest.param("SM030", "s-2", "b", {}, {"version": 1}, id="version before final"),
-        pytest.param("SM030", "s-1", "b", [], {"version": 1}, id="version before form"),
-        pytest.param("SM012", "s-2", "b", [], {}, id="final before form"),
-        pytest.param("SM012", "s-2", "z", LONG, {}, id="final before size"),
-        pytest.param("SM021 not_an_object", "s-1", "nowhere", [], {}, id="form before transition"),
-        pytest.param("SM021 too_large", "s-1", "z", LONG, {"event": "GO"}, id="size before transition"),
-        pytest.param(
-            "SM021 state_disagrees", "s-1", "nowhere", {"current_state": "a"}, {}, id="state before transition"
-        ),
-        pytest.param("SM021 session_disagrees", "s-1", "nowhere", {"session_id": "s"}, {}, id="id before transition"),
-        pytest.param("SM021 too_large", "s-1", "b", LONG, {}, id="size before guard"),
-        pytest.param("SM021 number_too_long", "s-1", "b", '{"n": 1e-1001}', {}, id="limits before guard"),
-        pytest.param("SM020", "s-1", "b", {}, {"event": "END"}, id="transition before guard"),
-        pytest.param("SM022", "s-1", "b", {}, {}, id="guard before loop"),
-        pytest.param("SM040", "s-1", "b", {"open": True, "n": "x"}, {}, id="loop before schema"),
-        pytest.param("SM021 type", "s-1", "a", {"n": "x"}, {}, id="schema last"),
-    ],
-)
-def test_of_save_session(
-    finished: Api, expected: str | None, session_id: str, state: str, context: Any, more: dict[str, Any]
-) -> None:
-    _judge(expected, lambda: finished.save(session_id, state, context, **more))
+SAVE_SESSION: list[tuple[Any, ...]] = [
+    ("null argument before unknown session", "22004", "nobody", None, {}, {}),
+    ("empty argument before unknown session", "22023", "nobody", "", {}, {}),
+    ("long argument before unknown session", "22023", "nobody", "b", {}, {"event": "e" * 129}),
+    ("argument before replay", "22004", "s-1", "b", None, {"request_id": DONE}),
+    ("unknown session before turn", "SM010", "nobody", "b", {}, {"turn": 1, "version": 9}),
+    ("unknown session before form", "SM010", "nobody", "nowhere", [], {}),
+    ("replay before turn", None, "s-1", "b", {}, {"request_id": DONE, "turn": 1}),
+    ("turn before version", "SM051", "s-1", "b", {}, {"turn": 1, "version": 2}),
+    ("version before final", "SM030", "s-2", "b", {}, {"version": 1}),
+    ("version before form", "SM030", "s-1", "b", [], {"version": 1}),
+    ("final before form", "SM012", "s-2", "b", [], {}),
+    ("final before size", "SM012", "s-2", "z", LONG, {}),
+    ("form before transition", "SM021 not_an_object", "s-1", "nowhere", [], {}),
+    ("size before transition", "SM021 too_large", "s-1", "z", LONG, {"event": "GO"}),
+    ("state before transition", "SM021 state_disagrees", "s-1", "nowhere", {"current_state": "a"}, {}),
+    ("id before transition", "SM021 session_disagrees", "s-1", "nowhere", {"session_id": "s"}, {}),
+    ("size before guard", "SM021 too_large", "s-1", "b", LONG, {}),
+    ("limits before guard", "SM021 number_too_long", "s-1", "b", '{"n": 1e-1001}', {}),
+    ("transition before guard", "SM020", "s-1", "b", {}, {"event": "END"}),
+    ("guard before loop", "SM022", "s-1", "b", {}, {}),
+    ("loop before schema", "SM040", "s-1", "b", {"open": True, "n": "x"}, {}),
+    ("schema last", "SM021 type", "s-1", "a", {"n": "x"}, {}),
+]
 
 
-@pytest.mark.parametrize(
-    ("expected", "session_id", "event", "more"),
-    [
-        pytest.param("22004", "nobody", None, {}, id="null argument before unknown session"),
-        pytest.param("22023", "nobody", "", {}, id="empty argument before unknown session"),
-        pytest.param("22023", "s-1", "GO", {"actor": "x" * 513, "request_id": DONE}, id="argument before replay"),
-        pytest.param("SM010", "nobody", "GO", {"turn": 1, "patch": []}, id="unknown session before turn"),
-        pytest.param(None, "s-1", "GO", {"turn": 1, "request_id": DONE}, id="replay before turn"),
-        pytest.param("SM051", "s-1", "GO", {"turn": 1, "expected_version": 2}, id="turn before version"),
-        pytest.param("SM030", "s-2", "GO", {"expected_version": 1}, id="version before final"),
-        pytest.param("SM012", "s-2", "GO", {"patch": []}, id="final before form"),
-        pytest.param("SM012", "s-2", "GO", {"append": {"a": 1}}, id="final before form of append"),
-        pytest.param("SM021 not_an_object", "s-1", "NO", {"patch": []}, id="form before transition"),
-        pytest.param("SM021 not_an_array", "s-1", "NO", {"append": {"a": 1}}, id="form of append before transition"),
-        pytest.param("SM021 too_large", "s-1", "NO", {"patch": LONG}, id="size before transition"),
-        pytest.param("SM021 number_too_long", "s-1", "NO", {"patch": '{"n": 1e1000}'}, id="limits before transition"),
-        pytest.param("SM021 session_disagrees", "s-1", "NO", {"patch": {"session_id": "s"}}, id="id before transition"),
-        pytest.param(
-            "SM021 session_disagrees", "s-1", "GO", {"patch": {"session_id": "s", "open": 0}}, id="id before guard"
-        ),
-        pytest.param("SM021 state_disagrees", "s-1", "GO", {"patch": {"current_state": "a"}}, id="state before loop"),
-        pytest.param("SM020", "s-1", "NO", {"patch": {"n": "x"}}, id="transition before schema"),
-        pytest.param("SM022", "s-1", "GO", {"patch": {"open": False}}, id="guard before loop"),
-        pytest.param("SM040", "s-1", "GO", {"patch": {"n": "x"}}, id="loop before schema"),
-        pytest.param("SM021 type", "s-1", "END", {"patch": {"n": "x"}}, id="schema last"),
-    ],
-)
-def test_of_send_event(finished: Api, expected: str | None, session_id: str, event: str, more: dict[str, Any]) -> None:
-    _judge(expected, lambda: finished.send(session_id, event, **more))
+def test_of_save_session(finished: Api) -> None:
+    for name, expected, session_id, state, context, more in SAVE_SESSION:
+        with case(name):
+            _judge(expected, partial(finished.save, session_id, state, context, **more))
 
 
-@pytest.mark.parametrize(
-    ("expected", "session_id", "more"),
-    [
-        pytest.param("22023", "nobody", {"actor": "x" * 513}, id="argument before unknown session"),
-        pytest.param("SM010", "nobody", {"turn": 1, "patch": []}, id="unknown session before turn"),
-        pytest.param(None, "s-1", {"turn": 1, "request_id": DONE, "patch": []}, id="replay before turn"),
-        pytest.param("SM051", "s-1", {"turn": 1, "expected_version": 2}, id="turn before version"),
-        pytest.param("SM030", "s-2", {"expected_version": 1}, id="version before final"),
-        pytest.param("SM012", "s-2", {"patch": []}, id="final before form"),
-        pytest.param("SM021 not_an_object", "s-1", {"patch": [], "append": {"a": 1}}, id="form"),
-        pytest.param("SM021 too_large", "s-1", {"patch": {**LONG, "n": "x"}}, id="size before schema"),
-        pytest.param(
-            "SM021 state_disagrees", "s-1", {"patch": {"current_state": "b", "n": "x"}}, id="state before schema"
-        ),
-        pytest.param("SM021 type", "s-1", {"patch": {"n": "x"}}, id="schema last"),
-    ],
-)
-def test_of_update_context(finished: Api, expected: str | None, session_id: str, more: dict[str, Any]) -> None:
-    _judge(expected, lambda: finished.update(session_id, **more))
+SEND_EVENT: list[tuple[Any, ...]] = [
+    ("null argument before unknown session", "22004", "nobody", None, {}),
+    ("empty argument before unknown session", "22023", "nobody", "", {}),
+    ("argument before replay", "22023", "s-1", "GO", {"actor": "x" * 513, "request_id": DONE}),
+    ("unknown session before turn", "SM010", "nobody", "GO", {"turn": 1, "patch": []}),
+    ("replay before turn", None, "s-1", "GO", {"turn": 1, "request_id": DONE}),
+    ("turn before version", "SM051", "s-1", "GO", {"turn": 1, "expected_version": 2}),
+    ("version before final", "SM030", "s-2", "GO", {"expected_version": 1}),
+    ("final before form", "SM012", "s-2", "GO", {"patch": []}),
+    ("final before form of append", "SM012", "s-2", "GO", {"append": {"a": 1}}),
+    ("form before transition", "SM021 not_an_object", "s-1", "NO", {"patch": []}),
+    ("form of append before transition", "SM021 not_an_array", "s-1", "NO", {"append": {"a": 1}}),
+    ("size before transition", "SM021 too_large", "s-1", "NO", {"patch": LONG}),
+    ("limits before transition", "SM021 number_too_long", "s-1", "NO", {"patch": '{"n": 1e1000}'}),
+    ("id before transition", "SM021 session_disagrees", "s-1", "NO", {"patch": {"session_id": "s"}}),
+    ("id before guard", "SM021 session_disagrees", "s-1", "GO", {"patch": {"session_id": "s", "open": 0}}),
+    ("state before loop", "SM021 state_disagrees", "s-1", "GO", {"patch": {"current_state": "a"}}),
+    ("transition before schema", "SM020", "s-1", "NO", {"patch": {"n": "x"}}),
+    ("guard before loop", "SM022", "s-1", "GO", {"patch": {"open": False}}),
+    ("loop before schema", "SM040", "s-1", "GO", {"patch": {"n": "x"}}),
+    ("schema last", "SM021 type", "s-1", "END", {"patch": {"n": "x"}}),
+]
 
 
-@pytest.mark.parametrize(
-    ("expected", "session_id", "machine", "more"),
-    [
-        pytest.param("22004", "s-1", None, {}, id="null argument before existing session"),
-        pytest.param("22004", "s-1", "m", {"context": None}, id="null context before existing session"),
-        pytest.param("22023", "s-1", "m", {"actor": "x" * 513, "request_id": DONE}, id="argument before replay"),
-        pytest.param(None, "s-1", "nothing", {"request_id": DONE, "context": []}, id="replay before existing session"),
-        pytest.param("SM011", "s-1", "nothing", {}, id="existing session before unknown machine"),
-        pytest.param("SM011", "s-1", "m", {"context": []}, id="existing session before form"),
-        pytest.param("SM001", "s-3", "nothing", {"context": []}, id="unknown machine before form"),
-        pytest.param("SM021 too_large", "s-3", "m", {"context": {**LONG, "n": "x"}}, id="size before schema"),
-        pytest.param("SM021 type", "s-3", "m", {"context": {"n": "x"}}, id="schema last"),
-    ],
-)
-def test_of_create_session(
-    finished: Api, expected: str | None, session_id: str, machine: str, more: dict[str, Any]
-) -> None:
-    _judge(expected, lambda: finished.create(session_id, machine, **more))
+def test_of_send_event(finished: Api) -> None:
+    for name, expected, session_id, event, more in SEND_EVENT:
+        with case(name):
+            _judge(expected, partial(finished.send, session_id, event, **more))
+
+
+UPDATE_CONTEXT: list[tuple[Any, ...]] = [
+    ("argument before unknown session", "22023", "nobody", {"actor": "x" * 513}),
+    ("unknown session before turn", "SM010", "nobody", {"turn": 1, "patch": []}),
+    ("replay before turn", None, "s-1", {"turn": 1, "request_id": DONE, "patch": []}),
+    ("turn before version", "SM051", "s-1", {"turn": 1, "expected_version": 2}),
+    ("version before final", "SM030", "s-2", {"expected_version": 1}),
+    ("final before form", "SM012", "s-2", {"patch": []}),
+    ("form", "SM021 not_an_object", "s-1", {"patch": [], "append": {"a": 1}}),
+    ("size before schema", "SM021 too_large", "s-1", {"patch": {**LONG, "n": "x"}}),
+    ("state before schema", "SM021 state_disagrees", "s-1", {"patch": {"current_state": "b", "n": "x"}}),
+    ("schema last", "SM021 type", "s-1", {"patch": {"n": "x"}}),
+]
+
+
+def test_of_update_context(finished: Api) -> None:
+    for name, expected, session_id, more in UPDATE_CONTEXT:
+        with case(name):
+            _judge(expected, partial(finished.update, session_id, **more))
+
+
+CREATE_SESSION: list[tuple[Any, ...]] = [
+    ("null argument before existing session", "22004", "s-1", None, {}),
+    ("null context before existing session", "22004", "s-1", "m", {"context": None}),
+    ("argument before replay", "22023", "s-1", "m", {"actor": "x" * 513, "request_id": DONE}),
+    ("replay before existing session", None, "s-1", "nothing", {"request_id": DONE, "context": []}),
+    ("existing session before unknown machine", "SM011", "s-1", "nothing", {}),
+    ("existing session before form", "SM011", "s-1", "m", {"context": []}),
+    ("unknown machine before form", "SM001", "s-3", "nothing", {"context": []}),
+    ("size before schema", "SM021 too_large", "s-3", "m", {"context": {**LONG, "n": "x"}}),
+    ("schema last", "SM021 type", "s-3", "m", {"context": {"n": "x"}}),
+]
+
+
+def test_of_create_session(finished: Api) -> None:
+    for name, expected, session_id, machine, more in CREATE_SESSION:
+        with case(name):
+            _judge(expected, partial(finished.create, session_id, machine, **more))
 
 
 def test_invariant_of_the_target_comes_last(looping: Api) -> None:

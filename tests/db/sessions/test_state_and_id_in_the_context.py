@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.api import Api, refused
+from support.api import Api, case, refused
 
 DISAGREE = [
     ("state_disagrees", '{"current_state": "nowhere"}'),
@@ -39,14 +39,14 @@ def test_they_may_be_given_and_are_left_out(s: Api) -> None:
     assert s.text("s-1", 2) == '{"a": 2}'
 
 
-@pytest.mark.parametrize(("code", "context"), DISAGREE)
-def test_in_a_context_they_must_agree_with_the_resulting_state_and_id(s: Api, code: str, context: str) -> None:
-    with refused("SM021") as refusal:
-        s.save("s-1", "open", context)
-    path = {"state_disagrees": "$.current_state", "session_disagrees": "$.session_id"}[code]
-    assert (refusal.detail["code"], refusal.detail["path"], refusal.detail["state"]) == (code, path, "open")
-    with refused("SM021"):
-        s.create("new", context=context)
+def test_in_a_context_they_must_agree_with_the_resulting_state_and_id(s: Api) -> None:
+    for code, context in DISAGREE:
+        with case(context), refused("SM021") as refusal:
+            s.save("s-1", "open", context)
+        path = {"state_disagrees": "$.current_state", "session_disagrees": "$.session_id"}[code]
+        assert (refusal.detail["code"], refusal.detail["path"], refusal.detail["state"]) == (code, path, "open")
+        with case(context), refused("SM021"):
+            s.create("new", context=context)
     assert s.load("s-1").version == 1
 
 
