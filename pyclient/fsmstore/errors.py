@@ -78,18 +78,6 @@ class FsmError(Exception):
             lines.append(f"HINT: {self.hint}")
         return "\n".join(lines)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions with keyword arguments do not cross process borders by themselves.
-        return _rebuild, (type(self), self.message, self.sqlstate, self.detail, self.hint, self.outcome)
-
-
-def _rebuild(
-    kind: type[FsmError], message: str, sqlstate: str, detail: dict[str, Any], hint: str | None, outcome: Outcome
-) -> FsmError:
-    error = kind(message, sqlstate=sqlstate, detail=detail, hint=hint)
-    error.outcome = outcome
-    return error
-
 
 class MachineNotFound(FsmError):
     """SM001: there is no such machine, no such version of it, or it takes no new sessions any more."""

@@ -237,6 +237,15 @@ def test_a_function_that_is_missing(flavour: Any, dsn: Callable[..., str], db: C
         store.detect_loop("s-1")
 
 
+def test_a_function_that_is_missing_inside_is_no_question_of_releases(
+    flavour: Any, dsn: Callable[..., str], db: Connection
+) -> None:
+    db.execute("alter function fsm_internal.check_text rename to gone")
+    store = flavour.store(dsn("test_app"))
+    with pytest.raises(psycopg.errors.UndefinedFunction, match="check_text"):
+        store.create("s-1", "")
+
+
 def test_a_release_that_this_client_does_not_know(flavour: Any, dsn: Callable[..., str], db: Connection) -> None:
     db.execute("create or replace function fsm.schema_release() returns text language sql return '0.2.0'")
     store = flavour.store(dsn("test_app"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -279,6 +280,17 @@ def test_a_loop_can_be_blocked(store: Any) -> None:
         store.send("s-1", "KNOCK")
     assert (caught.value.from_state, caught.value.to_state) == ("closed", "closed")
     assert store.load("s-1").version == 2
+
+
+class State(str, enum.Enum):
+    OPEN = "open"
+
+
+def test_a_state_may_be_a_member_of_an_enumeration(store: Any) -> None:
+    session = store.create("s-1", "door")
+    saved = store.save(session.evolve(state=State.OPEN))
+    assert saved.state == "open"
+    assert type(saved.state) is str
 
 
 def test_evolve_copies(store: Any) -> None:

@@ -18,7 +18,7 @@ UPDATES = "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relid 
 def test_more_than_90_percent_of_the_updates_are_hot(
     api: Api, db: psycopg.Connection[Any], connect_as: Callable[..., Any], size: int
 ) -> None:
-    # A worker of autovacuum has a snapshot, and what it may still see is not pruned: then an update finds its page full.
+    # A worker of autovacuum has a snapshot; what it may still see is not pruned, and an update finds its page full.
     db.execute("alter table fsm_internal.sessions set (autovacuum_enabled = off)")
     db.execute("alter table fsm_internal.history set (autovacuum_enabled = off)")
     writer = Api(connect_as("test_app"))
