@@ -76,11 +76,11 @@ UNKNOWN = {
 def test_texts_at_the_limit_are_taken(s: Api) -> None:
     for function, name, most, letter in [(*one, letter) for one in TEXTS for letter in "xé"]:
         text = letter * (most // len(letter.encode()))
-        with case((function, name, letter)):
+        with case((function, name, letter)), s.conn.transaction(force_rollback=True):
             if (function, name) not in UNKNOWN:
                 s.rows(function, **{**CALLS[function], name: text})
                 continue
-            with refused(UNKNOWN[function, name]) as refusal:
+            with refused(UNKNOWN[function, name]) as refusal, s.conn.transaction():
                 s.rows(function, **{**CALLS[function], name: text})
             assert refusal.detail[{"state": "to_state"}.get(name, name)] == text
 
