@@ -97,7 +97,7 @@ def _text(name: str, value: Any, codec: Codec) -> str | None:
         value.encode()
     except UnicodeEncodeError:
         raise _misused(name, "contains a lone surrogate") from None
-    return str.__str__(value)  # of a str enumeration its value
+    return value
 
 
 def _texts(name: str, value: Any, codec: Codec) -> list[str | None]:
@@ -114,7 +114,7 @@ def _integer(bits: int) -> Callable[[str, Any, Codec], int | None]:
             raise TypeError(f"argument {name} must be int, not {type(value).__name__}")
         if not -limit <= value < limit:
             raise _misused(name, f"needs more than {bits} bits")
-        return int(value)
+        return value
 
     return convert
 

@@ -9,7 +9,8 @@ declare
   v_session record;
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
-  select s.session_id, s.machine, s.machine_version, s.state, fsm_internal.read_context(s.session_id, s.context) as context, t.is_final
+  -- The empty object unpacks a context that is stored compressed or out of line: once, not for each guard.
+  select s.session_id, s.machine, s.machine_version, s.state, t.is_final, fsm_internal.read_context(s.session_id, s.context) || '{}' as context
   into v_session
   from fsm_internal.sessions s
   left join fsm_internal.machine_states t

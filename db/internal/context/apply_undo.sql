@@ -5,8 +5,6 @@ stable
 as $$
 declare
   v_context jsonb := p_context;
-  v_key text;
-  v_length integer;
 begin
   if p_undo is null then
     return p_context;
@@ -14,9 +12,10 @@ begin
   if p_undo ? 'drop' then
     v_context := v_context - array(select d.key from jsonb_array_elements_text(p_undo -> 'drop') d(key));
   end if;
-  for v_key, v_length in select c.key, c.value::integer from jsonb_each(coalesce(p_undo -> 'cut', '{}')) c loop
-    v_context := jsonb_set(v_context, array[v_key], fsm_internal.array_head(v_context -> v_key, v_length));
-  end loop;
+  if p_undo ? 'cut' then
+    v_context := v_context || (
+      select jsonb_object_agg(c.key, fsm_internal.array_head(v_context -> c.key, c.value::integer)) from jsonb_each(p_undo -> 'cut') c);
+  end if;
   return v_context || coalesce(p_undo -> 'set', '{}');
 end
 $$;

@@ -4,21 +4,20 @@ language plpgsql
 stable
 as $$
 declare
-  v_result jsonb;
-  v_key text;
-  v_value jsonb;
+  v_target jsonb := case when jsonb_typeof(p_target) = 'object' then p_target else '{}' end;
+  v_gone text[];
+  v_new jsonb;
 begin
   if jsonb_typeof(p_patch) <> 'object' then
     return p_patch;
   end if;
-  v_result := case when jsonb_typeof(p_target) = 'object' then p_target else '{}' end;
-  for v_key, v_value in select e.key, e.value from jsonb_each(p_patch) e loop
-    v_result := case jsonb_typeof(v_value)
-      when 'null' then v_result - v_key
-      when 'object' then v_result || jsonb_build_object(v_key, fsm_internal.merge_patch(v_result -> v_key, v_value))
-      else v_result || jsonb_build_object(v_key, v_value) end;
-  end loop;
-  return v_result;
+  -- All keys at once: key by key the whole target would be written as often as there are keys.
+  select array_agg(e.key) filter (where e.value = 'null'),
+    jsonb_object_agg(e.key, case jsonb_typeof(e.value)
+      when 'object' then fsm_internal.merge_patch(v_target -> e.key, e.value) else e.value end) filter (where e.value <> 'null')
+  into v_gone, v_new
+  from jsonb_each(p_patch) e;
+  return (v_target - coalesce(v_gone, '{}')) || coalesce(v_new, '{}');
 end
 $$;
 comment on function fsm_internal.merge_patch(jsonb, jsonb) is
@@ -32,7 +31,6 @@ as $$
 declare
   v_context jsonb := p_context;
   v_key text;
-  v_value jsonb;
 begin
   if jsonb_typeof(p_patch) <> 'object' or jsonb_typeof(p_append) <> 'object' then
     perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_object', '$',
@@ -45,14 +43,14 @@ begin
     v_context := fsm_internal.merge_patch(v_context, p_patch - array['current_state', 'session_id']);
   end if;
   if p_append <> '{}' then
-    for v_key, v_value in select e.key, e.value from jsonb_each(p_append) e loop
-      if jsonb_typeof(v_value) <> 'array' or jsonb_typeof(coalesce(v_context -> v_key, '[]')) <> 'array'
-        or v_key in ('current_state', 'session_id') then
-        perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_array', fsm_internal.context_path(v_key),
-          'append takes arrays and adds them to arrays of the context');
-      end if;
-      v_context := v_context || jsonb_build_object(v_key, coalesce(v_context -> v_key, '[]') || v_value);
-    end loop;
+    select e.key into v_key from jsonb_each(p_append) e
+    where jsonb_typeof(e.value) <> 'array' or jsonb_typeof(v_context -> e.key) <> 'array' or e.key in ('current_state', 'session_id')
+    order by e.key collate "C" limit 1;
+    if found then
+      perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_array', fsm_internal.context_path(v_key),
+        'append takes arrays and adds them to arrays of the context');
+    end if;
+    v_context := v_context || (select jsonb_object_agg(e.key, coalesce(v_context -> e.key, '[]') || e.value) from jsonb_each(p_append) e);
   end if;
   return v_context;
 end
