@@ -85,6 +85,15 @@ class Machine(RuleBasedStateMachine):
         more = {"patch": patch, "append": append, "expected_version": version, "request_id": request}
         self._compare(session_id, expected, lambda: self.api.update(self.prefix + session_id, **more))
 
+    @rule(session_id=session_ids, there=st.sampled_from(["HOP", "GO", "SELF"]))
+    def to_and_fro(self, session_id: str, there: str) -> None:
+        """The same way again and again, which single calls at random seldom go."""
+        for event in (there, "BACK") * 2:
+            expected = self.model.attempt("send", session_id, event, {"n": 3}, None, None, None)
+            self._compare(
+                session_id, expected, lambda event=event: self.api.send(self.prefix + session_id, event, patch={"n": 3})
+            )
+
     @invariant()
     def loads_agree(self) -> None:
         for session_id, session in self.model.sessions.items():
