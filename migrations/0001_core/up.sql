@@ -3211,7 +3211,7 @@ stable
 as $$
 declare
   v_all jsonb;
-  v_keys text[] := '{}';
+  v_keys text[] := '{}'::text[];
   v_key text;
   v_undo jsonb := jsonb '{}';
   v_set jsonb := jsonb '{}';
