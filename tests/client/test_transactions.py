@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 import fsmstore
 from support.clients import Flavour
-from support.together import Running, holding
+from support.together import Running, holding, waiting_backend
 from support.waiting import wait_until
 
 Connection = psycopg.Connection[Any]
@@ -174,21 +174,12 @@ def test_a_pool_that_is_used_up_is_a_clear_error(
     store.create("s-1", "door")
     with holding(connect_as(None), "s-1"):
         blocked = Running(lambda: store.send("s-1", "OPEN"))
-        wait_until(lambda: _active(db) == 1, "the only connection is in use")
+        wait_until(lambda: waiting_backend(db) is not None, "the only connection is in use")
         with pytest.raises(psycopg_pool.PoolTimeout) as caught:
             store.load("s-1")
         assert fsmstore.outcome_of(caught.value) is fsmstore.Outcome.NOT_DONE
     assert blocked.result().version == 2
     assert store.load("s-1").version == 2
-
-
-def _active(db: Connection) -> int:
-    row = db.execute(
-        "select count(*) from pg_stat_activity"
-        " where usename = 'test_app' and wait_event_type = 'Lock' and datname = current_database()"
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def test_a_closed_store_says_so(flavour: Flavour, app_dsn: str) -> None:

@@ -71,13 +71,18 @@ def running(call: Callable[[], Any]) -> Iterator[Running]:
         run.thread.join()
 
 
-def waiting_backend(db: Connection) -> int | None:
-    """Return the pid of a backend of login test_app that waits for a lock in this database, once there is one."""
-    row = db.execute(
+def waiting_backends(db: Connection) -> set[int]:
+    """Return the pids of the backends of login test_app that wait for a lock in this database."""
+    rows = db.execute(
         "select pid from pg_stat_activity"
         " where usename = 'test_app' and wait_event_type = 'Lock' and datname = current_database()"
-    ).fetchone()
-    return None if row is None else int(row[0])
+    )
+    return {int(row[0]) for row in rows}
+
+
+def waiting_backend(db: Connection) -> int | None:
+    """Return the pid of one of them, once there is one."""
+    return next(iter(waiting_backends(db)), None)
 
 
 def erase(db: Connection, session_id: str) -> None:
