@@ -21,7 +21,7 @@ declare
   v_finding record;
 begin
   select f.code, f.path, f.message into v_finding
-  from (select jsonb_object_agg(e.key, e.value) from jsonb_each(p_context) e where e.key = any (p_keys)) changed(delta)
+  from (select jsonb_object_agg(e.key, e.value) from jsonb_each(p_context) e where e.key in (select k from unnest(p_keys) k)) changed(delta)
   cross join lateral fsm_internal.limit_findings(changed.delta) f
   limit 1;
   if found then

@@ -53,6 +53,7 @@ def test_a_limit_and_pages(s: Api) -> None:
 def test_100_by_default(s: Api, db: psycopg.Connection[Any]) -> None:
     db.execute("select fsm.update_context('s-1') from generate_series(1, 100)")
     assert _versions(s) == list(range(107, 7, -1))
+    assert _versions(s, limit=None) == list(range(107, 0, -1))
 
 
 def test_what_each_kind_of_write_records(api: Api, define: Callable[..., int]) -> None:

@@ -106,5 +106,7 @@ def test_times_are_of_the_call_not_of_the_transaction(s: Api) -> None:
     s.conn.execute("begin")
     row = s.conn.execute("select now()").fetchone()
     assert row is not None
-    assert s.update("s-1").saved_at > row[0]
+    made = s.create("s-2", "m")
+    assert made.saved_at > row[0]
+    assert s.update("s-1").saved_at > made.saved_at
     s.conn.execute("commit")

@@ -140,13 +140,16 @@ def test_inside_one_transaction_a_retry_is_a_replay(api: Api) -> None:
     assert api.load("s-1").version == 2
 
 
-def test_a_request_id_belongs_to_its_session(api: Api) -> None:
+@pytest.mark.parametrize("write", WRITES)
+def test_a_request_id_belongs_to_its_session(api: Api, write: str) -> None:
     request = UUID(int=7)
-    for session_id in ("s-1", "s-2"):
-        assert api.create(session_id, request_id=request).replayed is False
-    assert api.update("s-2", request_id=request)[3:9:5] == (1, True)
-    api.create("s-3")
-    assert api.update("s-3", request_id=request)[3:9:5] == (2, False)
+    api.create("s-0", request_id=request)
+    api.create("s-2")
+    api.update("s-2", request_id=request)
+    assert api.create("s-1").replayed is False
+    assert WRITES[write](api, request_id=request)[3:9:5] == (2, False)
+    assert WRITES[write](api, request_id=request)[3:9:5] == (2, True)
+    assert api.update("s-0", request_id=request)[3:9:5] == (1, True)
 
 
 def test_without_a_request_id_nothing_is_a_replay(api: Api) -> None:
