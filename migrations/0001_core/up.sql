@@ -3160,7 +3160,7 @@ stable
 as $$
 begin
   return query
-    select l.code, fsm_internal.context_path(e.key), case l.code
+    select l.code, fsm_internal.schema_path('$', e.key), case l.code
       when 'too_deep' then 'objects and arrays are nested more than 100 deep'
       else 'a number has more than 1,000 digits before or after its decimal point' end
     from jsonb_each(p_context) e
@@ -3195,13 +3195,6 @@ end
 $$;
 comment on function fsm_internal.is_too_large(jsonb, bigint) is
   'True when the text of a value whose numbers keep the limits has more than p_max_bytes bytes.';
-
-create function fsm_internal.context_path(p_key text)
-returns text
-language sql
-stable
-return '$.' || case when p_key ~ '^[A-Za-z_][A-Za-z0-9_]*$' then p_key else to_jsonb(p_key)::text end;
-comment on function fsm_internal.context_path(text) is 'The jsonpath of a top-level key of a context.';
 
 -- internal/context/context_change.sql
 create function fsm_internal.context_change(p_before jsonb, p_after jsonb)
@@ -3336,7 +3329,7 @@ begin
     where jsonb_typeof(e.value) <> 'array' or jsonb_typeof(v_context -> e.key) <> 'array' or e.key in ('current_state', 'session_id')
     order by e.key collate "C" limit 1;
     if found then
-      perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_array', fsm_internal.context_path(v_key),
+      perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_array', fsm_internal.schema_path('$', v_key),
         'append takes arrays and adds them to arrays of the context');
     end if;
     v_context := v_context || (select jsonb_object_agg(e.key, coalesce(v_context -> e.key, '[]') || e.value) from jsonb_each(p_append) e);
@@ -4092,7 +4085,6 @@ begin
   if v_change.undo is not null and not fsm_internal.surely_keeps_limits(p_context) then
     perform fsm_internal.check_limits(p_session_id, p_state, p_context, v_change.keys);
   end if;
-
   if p_state <> v_session.state or p_event is not null then
     v_chosen := case
       when p_event is null and v_found.hits[1] and (v_found.guards[1] is null or jsonb_path_match(p_context, v_found.guards[1], '{}', true) is true) then 1

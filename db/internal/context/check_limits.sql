@@ -39,7 +39,7 @@ stable
 as $$
 begin
   return query
-    select l.code, fsm_internal.context_path(e.key), case l.code
+    select l.code, fsm_internal.schema_path('$', e.key), case l.code
       when 'too_deep' then 'objects and arrays are nested more than 100 deep'
       else 'a number has more than 1,000 digits before or after its decimal point' end
     from jsonb_each(p_context) e
@@ -74,10 +74,3 @@ end
 $$;
 comment on function fsm_internal.is_too_large(jsonb, bigint) is
   'True when the text of a value whose numbers keep the limits has more than p_max_bytes bytes.';
-
-create function fsm_internal.context_path(p_key text)
-returns text
-language sql
-stable
-return '$.' || case when p_key ~ '^[A-Za-z_][A-Za-z0-9_]*$' then p_key else to_jsonb(p_key)::text end;
-comment on function fsm_internal.context_path(text) is 'The jsonpath of a top-level key of a context.';

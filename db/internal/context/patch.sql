@@ -47,7 +47,7 @@ begin
     where jsonb_typeof(e.value) <> 'array' or jsonb_typeof(v_context -> e.key) <> 'array' or e.key in ('current_state', 'session_id')
     order by e.key collate "C" limit 1;
     if found then
-      perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_array', fsm_internal.context_path(v_key),
+      perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_array', fsm_internal.schema_path('$', v_key),
         'append takes arrays and adds them to arrays of the context');
     end if;
     v_context := v_context || (select jsonb_object_agg(e.key, coalesce(v_context -> e.key, '[]') || e.value) from jsonb_each(p_append) e);

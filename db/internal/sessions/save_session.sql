@@ -42,7 +42,6 @@ begin
   if v_change.undo is not null and not fsm_internal.surely_keeps_limits(p_context) then
     perform fsm_internal.check_limits(p_session_id, p_state, p_context, v_change.keys);
   end if;
-
   if p_state <> v_session.state or p_event is not null then
     v_chosen := case
       when p_event is null and v_found.hits[1] and (v_found.guards[1] is null or jsonb_path_match(p_context, v_found.guards[1], '{}', true) is true) then 1

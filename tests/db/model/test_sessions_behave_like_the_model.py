@@ -89,10 +89,14 @@ class Machine(RuleBasedStateMachine):
     def to_and_fro(self, session_id: str, there: str) -> None:
         """The same way again and again, which single calls at random seldom go."""
         for event in (there, "BACK") * 2:
-            expected = self.model.attempt("send", session_id, event, {"n": 3}, None, None, None)
-            self._compare(
-                session_id, expected, lambda event=event: self.api.send(self.prefix + session_id, event, patch={"n": 3})
-            )
+            self._send(session_id, event, {"n": 3})
+
+    @rule()
+    def to_the_end(self) -> None:
+        """And beyond it."""
+        self._create("s-3", {"n": 4}, None)
+        for _ in range(2):
+            self._send("s-3", "END", {"n": 4})
 
     @invariant()
     def loads_agree(self) -> None:
@@ -112,6 +116,10 @@ class Machine(RuleBasedStateMachine):
                 row = self.api.at(self.prefix + session_id, entry.version)
                 assert (row.state, row.context, row.updated_at) == (one.state, one.context, entry.at)
                 assert row.entered_at == entries[one.entered - 1].at
+
+    def _send(self, session_id: str, event: str, patch: Any) -> None:
+        expected = self.model.attempt("send", session_id, event, patch, None, None, None)
+        self._compare(session_id, expected, lambda: self.api.send(self.prefix + session_id, event, patch=patch))
 
     def _create(self, session_id: str, context: Any, request: Any) -> None:
         expected = self.model.attempt("create", session_id, context, request)
