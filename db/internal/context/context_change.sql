@@ -15,8 +15,13 @@ begin
   if row(p_before)::record operator(pg_catalog.*=) row(p_after)::record then
     return ('{}'::text[], null::jsonb)::fsm_internal.context_change;
   end if;
-  -- Expressions only: a query, however small, would cost more than the whole loop.
+  -- Expressions only: a query, however small, would cost more than the whole loop. Unless there are many keys: the loop
+  -- writes the undo record anew for each.
+  p_before := p_before || '{}';  -- out of line or compressed no more, so that it is read once, not at each use
   v_all := jsonb_path_query_array(p_before || p_after, 'strict $.keyvalue().key');
+  if jsonb_array_length(v_all) > 64 then
+    return fsm_internal.change_of_many_keys(p_before, p_after || '{}');
+  end if;
   for v_index in 0 .. jsonb_array_length(v_all) - 1 loop
     v_key := v_all ->> v_index;
     continue when row(p_before -> v_key)::record operator(pg_catalog.*=) row(p_after -> v_key)::record;
@@ -41,3 +46,32 @@ end
 $$;
 comment on function fsm_internal.context_change(jsonb, jsonb) is
   'What a write changes in the context: the top-level keys that are new, gone or different, and how to get back (undo, in the form that fsm_internal.history.undo describes).';
+
+create function fsm_internal.change_of_many_keys(p_before jsonb, p_after jsonb)
+returns fsm_internal.context_change
+language plpgsql
+stable
+as $$
+declare
+  v_keys text[];
+  v_set jsonb;
+  v_cut jsonb;
+  v_drop jsonb;
+begin
+  select coalesce(array_agg(d.key), '{}'),
+    jsonb_object_agg(d.key, d.before) filter (where d.before is not null and not d.grew),
+    jsonb_object_agg(d.key, jsonb_array_length(d.before)) filter (where d.grew),
+    jsonb_agg(d.key) filter (where d.before is null)
+  into v_keys, v_set, v_cut, v_drop
+  from (
+    select key, b.value as before, b.value is not null and fsm_internal.array_only_grew(b.value, a.value) as grew
+    from jsonb_each(p_before) b full join jsonb_each(p_after) a using (key)
+    where not row(b.value)::record operator(pg_catalog.*=) row(a.value)::record) d;
+  return (v_keys,
+    case when v_set is null then '{}' else jsonb_build_object('set', v_set) end
+    || case when v_cut is null then '{}' else jsonb_build_object('cut', v_cut) end
+    || case when v_drop is null then '{}' else jsonb_build_object('drop', v_drop) end)::fsm_internal.context_change;
+end
+$$;
+comment on function fsm_internal.change_of_many_keys(jsonb, jsonb) is
+  'fsm_internal.context_change in one query, whose cost grows with the number of keys and not with its square.';

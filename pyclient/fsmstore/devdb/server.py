@@ -41,7 +41,7 @@ _THROW_AWAY = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "checkpoint_timeout": "1h",
-    "max_wal_size": "4GB",
+    "max_wal_size": "512MB",
     "log_checkpoints": "off",
 }
 # Fast shutdown, immediate shutdown, kill; and how many seconds each may take.
