@@ -3324,9 +3324,6 @@ declare
   v_gone text[];
   v_new jsonb;
 begin
-  if jsonb_typeof(p_patch) <> 'object' then
-    return p_patch;
-  end if;
   -- All keys at once: key by key the whole target would be written as often as there are keys.
   select array_agg(e.key) filter (where e.value = 'null'),
     jsonb_object_agg(e.key, case jsonb_typeof(e.value)
@@ -3337,7 +3334,7 @@ begin
 end
 $$;
 comment on function fsm_internal.merge_patch(jsonb, jsonb) is
-  'RFC 7396: null removes a key, an object is merged into the one there, anything else replaces. p_patch at most 100 deep.';
+  'RFC 7396: null removes a key, an object is merged into the one there, anything else replaces. p_patch: an object, at most 100 deep.';
 
 create function fsm_internal.patched_context(p_session_id text, p_state text, p_context jsonb, p_patch jsonb, p_append jsonb)
 returns jsonb
@@ -3753,11 +3750,9 @@ begin
     and c.event = p_event and c.candidate = p_candidate;
   v_loop := fsm_internal.passage_at(p_session_id, p_from_state, v_candidate.to_state, v_candidate.loop_limit)
     >= clock_timestamp() - v_candidate.loop_window;
-  if v_loop and v_candidate.loop_action = 'block' then
-    return format('loop: more than %s passages within %s are blocked', v_candidate.loop_limit, fsm_internal.window_text(v_candidate.loop_window));
-  end if;
-  if v_loop and v_candidate.loop_action = 'divert' then
-    v_candidate.to_state := v_candidate.divert_to;
+  if v_loop and v_candidate.loop_action in ('block', 'divert') then
+    return format('loop: more than %s passages within %s are %s', v_candidate.loop_limit, fsm_internal.window_text(v_candidate.loop_window),
+      case v_candidate.loop_action when 'block' then 'blocked' else 'diverted to state ' || v_candidate.divert_to end);
   end if;
   select format('state %s refuses the present context: %s %s', v_candidate.to_state, f.path, f.message) into v_finding
   from fsm_internal.admission_findings(p_machine, p_machine_version, v_candidate.to_state, p_context) f limit 1;
@@ -3765,7 +3760,7 @@ begin
 end
 $$;
 comment on function fsm_internal.entry_obstacle(text, jsonb, text, integer, text, text, integer) is
-  'Why a candidate whose guard holds would still be refused now: a blocked loop, or a target that does not admit the context. Null: it would not.';
+  'Why a candidate whose guard holds would not lead to its target now: a loop that is blocked or diverted, or a target that does not admit the context. Null: it would.';
 
 -- internal/sessions/lock_session.sql
 create function fsm_internal.lock_session(p_session_id text)
@@ -4443,7 +4438,7 @@ begin
 end
 $$;
 comment on function fsm.allowed_events(text) is
-  'Every candidate of every event of the session''s present state, by event name (collate "C"), then in the order tried. allowed: fsm.send_event with this event and no patch would go there now; reason says why or why not (guard, an earlier candidate, a loop that would be blocked, schema or invariant of the target). No rows: the state is final or has no events. Errors: 22004, 22023, SM010 unknown session, SM060 the stored state is not one of its machine.';
+  'Every candidate of every event of the session''s present state, by event name (collate "C"), then in the order tried. allowed: fsm.send_event with this event and no patch would go there now; reason says why or why not (guard, an earlier candidate, a loop that would be blocked or diverted, schema or invariant of the target). No rows: the state is final or has no events. Errors: 22004, 22023, SM010 unknown session, SM060 the stored state is not one of its machine.';
 
 -- functions/sessions/create_session.sql
 create function fsm.create_session(

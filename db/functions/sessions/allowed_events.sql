@@ -41,4 +41,4 @@ begin
 end
 $$;
 comment on function fsm.allowed_events(text) is
-  'Every candidate of every event of the session''s present state, by event name (collate "C"), then in the order tried. allowed: fsm.send_event with this event and no patch would go there now; reason says why or why not (guard, an earlier candidate, a loop that would be blocked, schema or invariant of the target). No rows: the state is final or has no events. Errors: 22004, 22023, SM010 unknown session, SM060 the stored state is not one of its machine.';
+  'Every candidate of every event of the session''s present state, by event name (collate "C"), then in the order tried. allowed: fsm.send_event with this event and no patch would go there now; reason says why or why not (guard, an earlier candidate, a loop that would be blocked or diverted, schema or invariant of the target). No rows: the state is final or has no events. Errors: 22004, 22023, SM010 unknown session, SM060 the stored state is not one of its machine.';

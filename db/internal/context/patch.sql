@@ -8,9 +8,6 @@ declare
   v_gone text[];
   v_new jsonb;
 begin
-  if jsonb_typeof(p_patch) <> 'object' then
-    return p_patch;
-  end if;
   -- All keys at once: key by key the whole target would be written as often as there are keys.
   select array_agg(e.key) filter (where e.value = 'null'),
     jsonb_object_agg(e.key, case jsonb_typeof(e.value)
@@ -21,7 +18,7 @@ begin
 end
 $$;
 comment on function fsm_internal.merge_patch(jsonb, jsonb) is
-  'RFC 7396: null removes a key, an object is merged into the one there, anything else replaces. p_patch at most 100 deep.';
+  'RFC 7396: null removes a key, an object is merged into the one there, anything else replaces. p_patch: an object, at most 100 deep.';
 
 create function fsm_internal.patched_context(p_session_id text, p_state text, p_context jsonb, p_patch jsonb, p_append jsonb)
 returns jsonb

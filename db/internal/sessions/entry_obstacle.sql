@@ -14,11 +14,9 @@ begin
     and c.event = p_event and c.candidate = p_candidate;
   v_loop := fsm_internal.passage_at(p_session_id, p_from_state, v_candidate.to_state, v_candidate.loop_limit)
     >= clock_timestamp() - v_candidate.loop_window;
-  if v_loop and v_candidate.loop_action = 'block' then
-    return format('loop: more than %s passages within %s are blocked', v_candidate.loop_limit, fsm_internal.window_text(v_candidate.loop_window));
-  end if;
-  if v_loop and v_candidate.loop_action = 'divert' then
-    v_candidate.to_state := v_candidate.divert_to;
+  if v_loop and v_candidate.loop_action in ('block', 'divert') then
+    return format('loop: more than %s passages within %s are %s', v_candidate.loop_limit, fsm_internal.window_text(v_candidate.loop_window),
+      case v_candidate.loop_action when 'block' then 'blocked' else 'diverted to state ' || v_candidate.divert_to end);
   end if;
   select format('state %s refuses the present context: %s %s', v_candidate.to_state, f.path, f.message) into v_finding
   from fsm_internal.admission_findings(p_machine, p_machine_version, v_candidate.to_state, p_context) f limit 1;
@@ -26,4 +24,4 @@ begin
 end
 $$;
 comment on function fsm_internal.entry_obstacle(text, jsonb, text, integer, text, text, integer) is
-  'Why a candidate whose guard holds would still be refused now: a blocked loop, or a target that does not admit the context. Null: it would not.';
+  'Why a candidate whose guard holds would not lead to its target now: a loop that is blocked or diverted, or a target that does not admit the context. Null: it would.';

@@ -89,11 +89,26 @@ def test_a_loop_that_would_be_blocked_is_not_allowed(api: Api) -> None:
     assert rows["OPEN"].reason == "loop: more than 1 passages within 3600 seconds are blocked"
 
 
-def test_the_schema_of_the_machine_counts(api: Api, define: Callable[..., int]) -> None:
-    """A session whose stored context no longer fits, which only an edit by hand can bring about."""
+def test_a_loop_that_would_be_diverted_is_not_allowed(api: Api, define: Callable[..., int]) -> None:
+    """The event can be sent, but would not go there."""
+    define({"a": {"on": {"SELF": "a"}}, "d": {"on": {"BACK": "a"}}}, loop={"limit": 1, "action": {"divert": "d"}})
+    api.create("s-1", "m")
+    assert _rows(api) == [("SELF", "a", None, True)]
+    api.send("s-1", "SELF")
+    [row] = api.rows("allowed_events", session_id="s-1")
+    assert (row.allowed, row.reason) == (False, "loop: more than 1 passages within 300 seconds are diverted to state d")
+    assert api.send("s-1", "SELF").state == "d"
+
+
+def test_the_schema_of_the_machine_counts(api: Api, define: Callable[..., int], db: psycopg.Connection[Any]) -> None:
+    """For a session whose stored context no longer fits, which only an edit by hand can bring about."""
     define({"a": {"on": {"GO": "a"}}}, context_schema={"properties": {"n": {"type": "integer"}}})
     api.create("s-1", "m", context={"n": 1})
     assert _rows(api) == [("GO", "a", None, True)]
+    db.execute("""update fsm_internal.sessions set context = '{"n": "x"}'""")
+    [row] = api.rows("allowed_events", session_id="s-1")
+    assert row.allowed is False
+    assert row.reason.startswith("state a refuses the present context: $.n ")
 
 
 def test_it_changes_nothing(s: Api) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from support.api import Api, case, refused
 
-REQUEST = UUID(int=9)
+REQUEST, LAST = UUID(int=9), UUID(int=10)
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def s(api: Api) -> Api:
     for session_id in ("s-1", "s-2"):
         api.create(session_id, context={"n": 1})
         for number in range(2, 6):
-            request_id = REQUEST if number == 2 else uuid4()
+            request_id = {2: REQUEST, 5: LAST}.get(number)
             api.send(session_id, "KNOCK", patch={"n": number}, request_id=request_id)
     return api
 
@@ -82,6 +82,8 @@ def test_history_that_runs_ahead_of_the_session(s: Api, db: psycopg.Connection[A
         with refused("SM060"):
             s.at("s-1", version)
     assert s.at("s-1", 5) is None
+    replayed = s.send("s-1", "KNOCK", request_id=LAST)
+    assert (replayed.version, replayed.replayed, replayed.context) == (5, True, None)
     calls = [partial(s.update, "s-1"), partial(s.save, "s-1", "open"), partial(s.send, "s-1", "KNOCK")]
     for call in calls:
         with refused("SM030"):
