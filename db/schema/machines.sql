@@ -2,7 +2,7 @@
 -- them but retire_machine (the column retired). The definition is the source; the other tables are its compiled form, so that a
 -- save finds all it needs by primary key. On a distributed engine they are replicated whole to every node.
 create table fsm_internal.machine_versions (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
   definition jsonb not null,
   context_version integer not null,
@@ -20,14 +20,15 @@ comment on column fsm_internal.machine_versions.created_by is 'session_user of t
 -- What a context must satisfy to be saved in a state. The limits and the schema are the machine's; they are kept
 -- beside each state because a save then reads one row instead of two.
 create table fsm_internal.machine_states (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
-  state text not null,
+  state text collate "C" not null,
   is_initial boolean not null,
   is_final boolean not null,
   context_version integer not null,
   max_context_bytes bigint not null,
   audit_chain boolean not null,
+  first_delay_ms bigint,
   invariants jsonpath[] not null,
   schema_check jsonpath,
   schema_rest jsonb,
@@ -39,6 +40,7 @@ create table fsm_internal.machine_states (
   constraint machine_states_initial_is_open check (not (is_initial and is_final))
 ) with (toast_tuple_target = 8160);
 comment on table fsm_internal.machine_states is 'The states of each machine version with what is checked on entering them.';
+comment on column fsm_internal.machine_states.first_delay_ms is 'The shortest delay of the state''s deadlines; null: it has none.';
 comment on column fsm_internal.machine_states.invariants is 'Predicates that must all hold for a context saved in this state, in the order of the definition.';
 comment on column fsm_internal.machine_states.schema_check is
   'meta.context_schema compiled to one predicate, null without a schema: true exactly for valid contexts, except for what schema_rest says.';
@@ -48,19 +50,19 @@ create unique index machine_states_one_initial on fsm_internal.machine_states (m
 
 -- One row per candidate of every event of every non-final state; the root's "on" is written out per state.
 create table fsm_internal.machine_candidates (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
-  from_state text not null,
-  event text not null,
+  from_state text collate "C" not null,
+  event text collate "C" not null,
   candidate integer not null,
-  to_state text not null,
+  to_state text collate "C" not null,
   guard jsonpath,
   guard_source text,
   reenter boolean not null,
   loop_limit integer,
   loop_window interval,
   loop_action text,
-  divert_to text,
+  divert_to text collate "C",
   constraint machine_candidates_pkey primary key (machine, machine_version, from_state, event, candidate),
   constraint machine_candidates_from_fkey foreign key (machine, machine_version, from_state)
     references fsm_internal.machine_states (machine, machine_version, state),
@@ -82,10 +84,10 @@ comment on table fsm_internal.machine_candidates is
 -- The same by pair of states: what a save from one state to another has to try. One row per pair that some event leads to,
 -- and one (state, state) row for every state.
 create table fsm_internal.machine_moves (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
-  from_state text not null,
-  to_state text not null,
+  from_state text collate "C" not null,
+  to_state text collate "C" not null,
   events text[] not null,
   candidates integer[] not null,
   hits boolean[] not null,
@@ -93,7 +95,7 @@ create table fsm_internal.machine_moves (
   loop_limit integer,
   loop_window interval,
   loop_action text,
-  divert_to text,
+  divert_to text collate "C",
   same_rule boolean not null,
   target fsm_internal.admission not null,
   constraint machine_moves_pkey primary key (machine, machine_version, from_state, to_state),
@@ -114,16 +116,22 @@ comment on column fsm_internal.machine_moves.same_rule is
   'True when every hit has the loop rule of this row and none of a (state, state) pair re-enters: then the candidate''s own row need not be read.';
 
 create table fsm_internal.machine_delays (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
-  state text not null,
+  state text collate "C" not null,
   delay_ms bigint not null,
-  to_state text not null,
+  to_state text collate "C" not null,
+  loop_limit integer,
+  loop_window interval,
+  loop_action text,
+  divert_to text collate "C",
   constraint machine_delays_pkey primary key (machine, machine_version, state, delay_ms),
   constraint machine_delays_state_fkey foreign key (machine, machine_version, state)
     references fsm_internal.machine_states (machine, machine_version, state),
   constraint machine_delays_to_fkey foreign key (machine, machine_version, to_state)
     references fsm_internal.machine_states (machine, machine_version, state),
-  constraint machine_delays_up_to_ten_years check (delay_ms between 1 and 315576000000)
+  constraint machine_delays_up_to_ten_years check (delay_ms between 1 and 315576000000),
+  constraint machine_delays_divert_fkey foreign key (machine, machine_version, divert_to)
+    references fsm_internal.machine_states (machine, machine_version, state)
 );
-comment on table fsm_internal.machine_delays is 'Durable deadlines ("after" of a state): milliseconds since the state was entered, and where they lead.';
+comment on table fsm_internal.machine_delays is 'Durable deadlines ("after" of a state): milliseconds since the state was entered, and where they lead. The loop rule is the machine''s.';

@@ -149,7 +149,9 @@ create type fsm_internal.locked_session as (
   context jsonb,
   entered_at timestamptz,
   created_at timestamptz,
-  updated_at timestamptz
+  updated_at timestamptz,
+  turn bigint,
+  wake_at timestamptz
 );
 comment on type fsm_internal.locked_session is 'A session as it stands under its lock.';
 
@@ -158,6 +160,7 @@ create type fsm_internal.admission as (
   context_version integer,
   max_context_bytes bigint,
   audit_chain boolean,
+  first_delay_ms bigint,
   schema_check jsonpath,
   schema_rest jsonb,
   invariants jsonpath[]
@@ -169,10 +172,11 @@ create type fsm_internal.passage_rule as (
   loop_window interval,
   loop_action text,
   divert_to text,
-  passage_at timestamptz
+  passage_at timestamptz,
+  reenter boolean
 );
 comment on type fsm_internal.passage_rule is
-  'The rule of a transition, null without one, and when its loop_limit-th last passage was: a passage within loop_window after that is a loop.';
+  'The rule of a transition, null without one, and when its loop_limit-th last passage was: a passage within loop_window after that is a loop. reenter: whether it enters its target anew.';
 
 create type fsm_internal.pending_write as (
   kind text,
@@ -187,7 +191,7 @@ create type fsm_internal.pending_write as (
 );
 comment on type fsm_internal.pending_write is 'A write whose transition and guard are settled; loop, schema and invariant are still to be judged.';
 
-create type fsm_internal.save_result as (
+create type fsm_internal.outcome as (
   session_id text,
   machine text,
   machine_version integer,
@@ -201,28 +205,39 @@ create type fsm_internal.save_result as (
   context_version integer,
   entered_at timestamptz,
   created_at timestamptz,
-  saved_at timestamptz
+  saved_at timestamptz,
+  context jsonb,
+  refusal jsonb
 );
-comment on type fsm_internal.save_result is 'What a write answers; the API functions return its fields as columns.';
+comment on type fsm_internal.outcome is
+  'What a write came to: the columns of the API''s save_result, the context as saved where the API answers it, or the refusal (fsm_internal.refusal) and nothing else.';
 
 create type fsm_internal.context_change as (
   keys text[],
   undo jsonb
 );
-comment on type fsm_internal.context_change is 'From one context to the next: the keys that differ, and the undo record (null: none does).';
+comment on type fsm_internal.context_change is 'From one context to the next: the keys that are new or differ, and the undo record (null: none does).';
 
-create type fsm_internal.sent_event as (
-  result fsm_internal.save_result,
-  context jsonb
+create type fsm_internal.batch_item as (
+  session_id text,
+  state text,
+  context jsonb,
+  expected_version bigint,
+  event text,
+  request_id uuid,
+  turn bigint,
+  actor text,
+  note jsonb,
+  refusal jsonb
 );
-comment on type fsm_internal.sent_event is 'What an event answers: the save_result and the context as saved.';
+comment on type fsm_internal.batch_item is 'One save of a batch, or what is wrong with its arguments.';
 
 -- schema/machines.sql
 -- A machine version is immutable: define_machine writes its rows once, in one transaction, and nothing updates
 -- them but retire_machine (the column retired). The definition is the source; the other tables are its compiled form, so that a
 -- save finds all it needs by primary key. On a distributed engine they are replicated whole to every node.
 create table fsm_internal.machine_versions (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
   definition jsonb not null,
   context_version integer not null,
@@ -240,14 +255,15 @@ comment on column fsm_internal.machine_versions.created_by is 'session_user of t
 -- What a context must satisfy to be saved in a state. The limits and the schema are the machine's; they are kept
 -- beside each state because a save then reads one row instead of two.
 create table fsm_internal.machine_states (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
-  state text not null,
+  state text collate "C" not null,
   is_initial boolean not null,
   is_final boolean not null,
   context_version integer not null,
   max_context_bytes bigint not null,
   audit_chain boolean not null,
+  first_delay_ms bigint,
   invariants jsonpath[] not null,
   schema_check jsonpath,
   schema_rest jsonb,
@@ -259,6 +275,7 @@ create table fsm_internal.machine_states (
   constraint machine_states_initial_is_open check (not (is_initial and is_final))
 ) with (toast_tuple_target = 8160);
 comment on table fsm_internal.machine_states is 'The states of each machine version with what is checked on entering them.';
+comment on column fsm_internal.machine_states.first_delay_ms is 'The shortest delay of the state''s deadlines; null: it has none.';
 comment on column fsm_internal.machine_states.invariants is 'Predicates that must all hold for a context saved in this state, in the order of the definition.';
 comment on column fsm_internal.machine_states.schema_check is
   'meta.context_schema compiled to one predicate, null without a schema: true exactly for valid contexts, except for what schema_rest says.';
@@ -268,19 +285,19 @@ create unique index machine_states_one_initial on fsm_internal.machine_states (m
 
 -- One row per candidate of every event of every non-final state; the root's "on" is written out per state.
 create table fsm_internal.machine_candidates (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
-  from_state text not null,
-  event text not null,
+  from_state text collate "C" not null,
+  event text collate "C" not null,
   candidate integer not null,
-  to_state text not null,
+  to_state text collate "C" not null,
   guard jsonpath,
   guard_source text,
   reenter boolean not null,
   loop_limit integer,
   loop_window interval,
   loop_action text,
-  divert_to text,
+  divert_to text collate "C",
   constraint machine_candidates_pkey primary key (machine, machine_version, from_state, event, candidate),
   constraint machine_candidates_from_fkey foreign key (machine, machine_version, from_state)
     references fsm_internal.machine_states (machine, machine_version, state),
@@ -302,10 +319,10 @@ comment on table fsm_internal.machine_candidates is
 -- The same by pair of states: what a save from one state to another has to try. One row per pair that some event leads to,
 -- and one (state, state) row for every state.
 create table fsm_internal.machine_moves (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
-  from_state text not null,
-  to_state text not null,
+  from_state text collate "C" not null,
+  to_state text collate "C" not null,
   events text[] not null,
   candidates integer[] not null,
   hits boolean[] not null,
@@ -313,7 +330,7 @@ create table fsm_internal.machine_moves (
   loop_limit integer,
   loop_window interval,
   loop_action text,
-  divert_to text,
+  divert_to text collate "C",
   same_rule boolean not null,
   target fsm_internal.admission not null,
   constraint machine_moves_pkey primary key (machine, machine_version, from_state, to_state),
@@ -334,34 +351,42 @@ comment on column fsm_internal.machine_moves.same_rule is
   'True when every hit has the loop rule of this row and none of a (state, state) pair re-enters: then the candidate''s own row need not be read.';
 
 create table fsm_internal.machine_delays (
-  machine text not null,
+  machine text collate "C" not null,
   machine_version integer not null,
-  state text not null,
+  state text collate "C" not null,
   delay_ms bigint not null,
-  to_state text not null,
+  to_state text collate "C" not null,
+  loop_limit integer,
+  loop_window interval,
+  loop_action text,
+  divert_to text collate "C",
   constraint machine_delays_pkey primary key (machine, machine_version, state, delay_ms),
   constraint machine_delays_state_fkey foreign key (machine, machine_version, state)
     references fsm_internal.machine_states (machine, machine_version, state),
   constraint machine_delays_to_fkey foreign key (machine, machine_version, to_state)
     references fsm_internal.machine_states (machine, machine_version, state),
-  constraint machine_delays_up_to_ten_years check (delay_ms between 1 and 315576000000)
+  constraint machine_delays_up_to_ten_years check (delay_ms between 1 and 315576000000),
+  constraint machine_delays_divert_fkey foreign key (machine, machine_version, divert_to)
+    references fsm_internal.machine_states (machine, machine_version, state)
 );
-comment on table fsm_internal.machine_delays is 'Durable deadlines ("after" of a state): milliseconds since the state was entered, and where they lead.';
+comment on table fsm_internal.machine_delays is 'Durable deadlines ("after" of a state): milliseconds since the state was entered, and where they lead. The loop rule is the machine''s.';
 
 -- schema/sessions.sql
 -- The hot row. The state stands here and nowhere else. No index but the primary key: every other column changes at a
 -- transition, and an index on one of them would end HOT updates. Half a page is left free for the next row version, and
 -- a context that fits into the other half stays there uncompressed.
 create table fsm_internal.sessions (
-  session_id text not null,
-  machine text not null,
+  session_id text collate "C" not null,
+  machine text collate "C" not null,
   machine_version integer not null,
-  state text not null,
+  state text collate "C" not null,
   version bigint not null,
   context fsm_internal.context_object not null,
   entered_at timestamptz not null,
   created_at timestamptz not null,
   updated_at timestamptz not null,
+  turn bigint,
+  wake_at timestamptz,
   constraint sessions_pkey primary key (session_id),
   constraint sessions_machine_version_fkey foreign key (machine, machine_version)
     references fsm_internal.machine_versions (machine, machine_version)
@@ -369,19 +394,56 @@ create table fsm_internal.sessions (
 comment on table fsm_internal.sessions is 'One row per session: its present state, version and context.';
 comment on column fsm_internal.sessions.state is
   'A state of (machine, machine_version). Decided by the functions, not by a foreign key: the key would lock the same definition row in every transition of every session.';
+comment on column fsm_internal.sessions.turn is
+  'The token of the turn that was begun last, null before the first: the counter that a crash must not lose. Whether that turn is still held, fsm_internal.turns says.';
+comment on column fsm_internal.sessions.wake_at is
+  'When fsm.fire_deadlines will look at this session: never later than its next deadline, unless that was tried and refused. Null: not at all. The same time stands in fsm_internal.deadlines.';
 comment on column fsm_internal.sessions.context is 'Read and written through fsm_internal.read_context and fsm_internal.write_context only.';
+
+-- schema/feed.sql
+-- The feed (fsm.changes) is ordered by the id of the writing transaction: below the oldest one that is still running
+-- nothing can come any more, so nothing is skipped. Ids belong to a cluster: after a restore into another one they would begin
+-- anew, so each cluster's ids stand above a base of their own. It is written into the defaults of the columns feed_position by
+-- fsm.new_feed_epoch.
+create table fsm_internal.feed_epochs (
+  epoch integer not null,
+  base bigint not null,
+  system_identifier text not null,
+  began_at timestamptz not null,
+  constraint feed_epochs_pkey primary key (epoch),
+  constraint feed_epochs_base_of_epoch check (epoch between 1 and 32767 and base = (epoch - 1)::bigint << 48)
+);
+comment on table fsm_internal.feed_epochs is 'The clusters that the history was written in, one after the other; the newest is the present one.';
+comment on column fsm_internal.feed_epochs.base is 'What is added to the id of a transaction to give its position in the feed: 2^48 for each epoch before, which no cluster''s ids reach.';
+comment on column fsm_internal.feed_epochs.system_identifier is 'Of the cluster, from pg_control_system(): a copy restored elsewhere finds another there.';
+insert into fsm_internal.feed_epochs (epoch, base, system_identifier, began_at)
+values (1, 0, (select c.system_identifier::text from pg_catalog.pg_control_system() c), pg_catalog.clock_timestamp());
+
+-- What is left of an erased session.
+create table fsm_internal.deleted_sessions (
+  session_id text collate "C" not null,
+  at timestamptz not null,
+  version bigint not null,
+  state text collate "C" not null,
+  turn bigint,
+  feed_position bigint not null default txid_current(),
+  constraint deleted_sessions_pkey primary key (session_id, at)
+);
+comment on table fsm_internal.deleted_sessions is 'The delete lines of fsm.changes: that a session was erased, and in which version and state it was.';
+comment on column fsm_internal.deleted_sessions.turn is 'The session''s last turn token, so that a session made anew under the same id goes on above it.';
+create index deleted_sessions_feed on fsm_internal.deleted_sessions (feed_position);
 
 -- schema/history.sql
 -- Append-only: one row per acknowledged write. The context before the write is kept as an undo record, so the present is
 -- always whole, the past is rebuilt backwards, and the oldest end can be cut off.
 create table fsm_internal.history (
-  session_id text not null,
+  session_id text collate "C" not null,
   version bigint not null,
   kind fsm_internal.history_kind not null,
   machine_version integer not null,
-  from_state text,
-  to_state text not null,
-  event text,
+  from_state text collate "C",
+  to_state text collate "C" not null,
+  event text collate "C",
   actor text,
   db_user text not null,
   note jsonb,
@@ -391,37 +453,199 @@ create table fsm_internal.history (
   entered_at timestamptz not null,
   undo jsonb,
   chain_hash bytea,
+  feed_position bigint not null default txid_current(),
   constraint history_pkey primary key (session_id, version)
 );
 comment on table fsm_internal.history is 'What happened to each session, a row per version. Never updated; rows go only with their session or by retention from the oldest end.';
 comment on column fsm_internal.history.undo is
   'How to get from this version''s context to the one before: {"set": {key: old value}, "cut": {key: old length of an array that only grew}, "drop": [new keys]}. Null: the context did not change.';
 comment on column fsm_internal.history.chain_hash is
-  'For machines with meta.audit "chain": sha256 over the hash before, this row''s columns and sha256 of the context''s text after the write.';
+  'For machines with meta.audit "chain": sha256 over the hash before, this row''s columns but feed_position, and sha256 of the context''s text after the write.';
+comment on column fsm_internal.history.feed_position is
+  'Where fsm.changes shows the row: the id of the transaction that wrote it, above the base of its epoch (fsm_internal.feed_epochs). A column default, so that a write need not look the base up.';
 
 -- A request id is applied at most once while its history is kept.
 create unique index history_request_once on fsm_internal.history (session_id, request_id) where request_id is not null;
 -- Loop detection reads the last passages of one transition and no more, however long the history is.
 create index history_passages on fsm_internal.history (session_id, from_state, to_state, version)
   where kind in ('transition', 'deadline');
+-- fsm.changes reads from a position on; the newest end is what metrics look at.
+create index history_feed on fsm_internal.history (feed_position);
+
+-- Where retention cut a history: without this an edit by the owner could pass for it.
+create table fsm_internal.history_cuts (
+  session_id text collate "C" not null,
+  version bigint not null,
+  chain_hash bytea,
+  cut_at timestamptz not null,
+  constraint history_cuts_pkey primary key (session_id)
+);
+comment on table fsm_internal.history_cuts is 'The newest version of each session that fsm.trim_history removed. The oldest retained one is the next.';
+comment on column fsm_internal.history_cuts.chain_hash is 'The hash of that version, which the next one''s hash covers.';
+
+-- schema/turns.sql
+-- Unlogged: a crash of the server empties it, and a standby that takes over has none of it. So a turn never outlives the server that gave it,
+-- and a holder that does not know is refused. The counter must not be lost and stands in sessions.turn.
+create unlogged table fsm_internal.turns (
+  session_id text collate "C" not null,
+  turn bigint not null,
+  holder text not null,
+  request_id uuid,
+  begun_at timestamptz not null,
+  expires_at timestamptz not null,
+  constraint turns_pkey primary key (session_id)
+);
+comment on table fsm_internal.turns is 'The turn that was begun last on each session. It is held until expires_at by the clock of the database.';
+comment on column fsm_internal.turns.turn is 'The fencing token. Rises per session, and says nothing across sessions.';
+comment on column fsm_internal.turns.request_id is 'Of the call that began it: asked again, it gives the same turn.';
+comment on column fsm_internal.turns.expires_at is '-infinity once it was ended.';
+
+-- schema/deadlines.sql
+-- When fsm.fire_deadlines has to look at which session. What is due is always worked out anew from the session under its lock; a row here only
+-- says when to look, and may be too early (the session went on meanwhile), never too late. So a transition between states with
+-- deadlines need not write here: sessions.wake_at tells it that somebody will look soon enough.
+create table fsm_internal.deadlines (
+  session_id text collate "C" not null,
+  wake_at timestamptz not null,
+  refusals integer not null default 0,
+  fired_ms bigint,
+  fired_entered_at timestamptz,
+  constraint deadlines_pkey primary key (session_id),
+  constraint deadlines_refusals_counted check (refusals >= 0),
+  constraint deadlines_fired_whole check ((fired_ms is null) = (fired_entered_at is null))
+);
+comment on table fsm_internal.deadlines is 'One row per session that has or had a deadline: when to look at it.';
+comment on column fsm_internal.deadlines.wake_at is 'The same as sessions.wake_at. infinity: there is nothing to look for, but fired_ms is still to be remembered.';
+comment on column fsm_internal.deadlines.refusals is 'How often in a row the deadline was refused; the pause until the next try doubles each time.';
+comment on column fsm_internal.deadlines.fired_ms is
+  'A deadline that leads to its own state has no other effect that tells it was fired: delays up to this one were, for the stay that began at fired_entered_at.';
+create index deadlines_to_wake on fsm_internal.deadlines (wake_at);
+
+-- internal/common/refuse.sql
+-- A refusal is a value until somebody raises it: a batch answers refusals as rows, without a subtransaction for each.
+create function fsm_internal.refusal(p_sqlstate text, p_message text, p_detail jsonb, p_hint text)
+returns jsonb
+language sql
+stable
+return jsonb_build_object('sqlstate', p_sqlstate, 'message', p_message, 'detail', p_detail, 'hint', p_hint);
+comment on function fsm_internal.refusal(text, text, jsonb, text) is
+  'Why a rule says no, as {sqlstate, message, detail, hint}. p_message: a stable sentence without data; p_detail: a JSON object with the facts; p_hint: what to do next.';
+
+create function fsm_internal.log_refusal(p_refusal jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  if p_refusal ->> 'sqlstate' = 'SM060' then
+    raise log 'fsm.corrupt %', p_refusal -> 'detail';
+  elsif p_refusal ->> 'sqlstate' like 'SM%' then
+    -- Findings quote values of a context, and paths its keys: they stay out of the log.
+    raise log 'fsm.refused %', (p_refusal - array['detail', 'hint']) || ((p_refusal -> 'detail') - array['findings', 'path']);
+  end if;
+end
+$$;
+comment on function fsm_internal.log_refusal(jsonb) is
+  'Writes the line fsm.refused or fsm.corrupt to the server log, which outlives the rollback that an error brings. Misuse of an argument is not logged.';
+
+create function fsm_internal.refuse(p_refusal jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  if p_refusal is null then
+    return;
+  end if;
+  perform fsm_internal.log_refusal(p_refusal);
+  raise exception using errcode = p_refusal ->> 'sqlstate', message = p_refusal ->> 'message',
+    detail = (p_refusal -> 'detail')::text, hint = p_refusal ->> 'hint';
+end
+$$;
+comment on function fsm_internal.refuse(jsonb) is 'The one place that raises what a rule says: writes the line to the server log, then raises. Null is no refusal and passes.';
+
+create function fsm_internal.refuse(p_sqlstate text, p_message text, p_detail jsonb, p_hint text)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse(fsm_internal.refusal(p_sqlstate, p_message, p_detail, p_hint));
+end
+$$;
+comment on function fsm_internal.refuse(text, text, jsonb, text) is 'Raises a refusal given by its parts.';
 
 -- internal/common/arguments.sql
+-- Every argument check exists once, as a refusal: a call raises it, a batch answers it for the item.
+create function fsm_internal.null_refusal(p_argument text)
+returns jsonb
+language sql
+stable
+return fsm_internal.refusal('22004', 'argument must not be null', jsonb_build_object('argument', p_argument),
+  'Give a value for ' || p_argument || '.');
+comment on function fsm_internal.null_refusal(text) is 'The refusal 22004.';
+
+create function fsm_internal.argument_refusal(p_argument text, p_message text, p_facts jsonb, p_hint text)
+returns jsonb
+language sql
+stable
+return fsm_internal.refusal('22023', p_message, jsonb_build_object('argument', p_argument) || p_facts, p_hint);
+comment on function fsm_internal.argument_refusal(text, text, jsonb, text) is 'The refusal 22023. p_facts: more of the DETAIL object.';
+
+create function fsm_internal.text_refusal(p_argument text, p_value text, p_max_bytes integer)
+returns jsonb
+language sql
+stable
+return case
+  when p_value is null then fsm_internal.null_refusal(p_argument)
+  when octet_length(p_value) not between 1 and p_max_bytes then
+    fsm_internal.argument_refusal(p_argument, 'argument empty or too long',
+      jsonb_build_object('bytes', octet_length(p_value), 'max_bytes', p_max_bytes),
+      'Give ' || p_argument || ' between 1 and ' || p_max_bytes::text || ' bytes.') end;
+comment on function fsm_internal.text_refusal(text, text, integer) is 'The refusal 22004 of null, 22023 of an empty text or one over p_max_bytes bytes; null: none.';
+
+create function fsm_internal.at_most_refusal(p_argument text, p_number bigint, p_limit bigint, p_unit text)
+returns jsonb
+language sql
+stable
+return case when p_number > p_limit then
+  fsm_internal.argument_refusal(p_argument, 'argument too large', jsonb_build_object(p_unit, p_number, 'limit', p_limit),
+    'Give ' || p_argument || ' at most ' || p_limit::text || ' ' || p_unit || '.') end;
+comment on function fsm_internal.at_most_refusal(text, bigint, bigint, text) is 'The refusal 22023 of a number over p_limit; null: none.';
+
+create function fsm_internal.common_refusal(p_session_id text, p_actor text, p_note jsonb)
+returns jsonb
+language plpgsql
+stable
+as $$
+declare
+  v_refusal jsonb := coalesce(
+    fsm_internal.text_refusal('p_session_id', p_session_id, 512),
+    fsm_internal.at_most_refusal('p_actor', octet_length(p_actor), 512, 'bytes'));
+begin
+  if v_refusal is null and p_note is not null and (
+    exists (select from fsm_internal.limit_findings(jsonb_build_object('note', p_note))) or fsm_internal.is_too_large(p_note, 65536))
+  then
+    return fsm_internal.argument_refusal('p_note', 'argument too large',
+      jsonb_build_object('max_bytes', 65536, 'max_depth', 100, 'max_digits', 1000),
+      'A note is for people, in a few words: put data into the context.');
+  end if;
+  return v_refusal;
+end
+$$;
+comment on function fsm_internal.common_refusal(text, text, jsonb) is
+  'What every write asks of its arguments: 22004 null session id; 22023 empty or over 512 bytes, actor over 512 bytes, note over 65,536 bytes of text, too deep or with numbers too long. Null: nothing wrong.';
+
 create function fsm_internal.check_text(p_argument text, p_value text, p_max_bytes integer)
 returns void
 language plpgsql
 stable
 as $$
 begin
-  perform fsm_internal.check_not_null(p_argument, p_value);
-  if octet_length(p_value) not between 1 and p_max_bytes then
-    raise exception using errcode = '22023', message = 'argument empty or too long',
-      detail = jsonb_build_object('argument', p_argument, 'bytes', octet_length(p_value), 'max_bytes', p_max_bytes)::text,
-      hint = format('Give %s between 1 and %s bytes.', p_argument, p_max_bytes);
-  end if;
+  perform fsm_internal.refuse(fsm_internal.text_refusal(p_argument, p_value, p_max_bytes));
 end
 $$;
-comment on function fsm_internal.check_text(text, text, integer) is
-  'Argument check: 22004 if null, 22023 if empty or over p_max_bytes bytes.';
+comment on function fsm_internal.check_text(text, text, integer) is 'Argument check: 22004 if null, 22023 if empty or over p_max_bytes bytes.';
 
 create function fsm_internal.check_not_null(p_argument text, p_value anyelement)
 returns void
@@ -430,9 +654,7 @@ stable
 as $$
 begin
   if p_value is null then
-    raise exception using errcode = '22004', message = 'argument must not be null',
-      detail = jsonb_build_object('argument', p_argument)::text,
-      hint = format('Give a value for %s.', p_argument);
+    perform fsm_internal.refuse(fsm_internal.null_refusal(p_argument));
   end if;
 end
 $$;
@@ -444,14 +666,45 @@ language plpgsql
 stable
 as $$
 begin
-  if p_number > p_limit then
-    raise exception using errcode = '22023', message = 'argument too large',
-      detail = jsonb_build_object('argument', p_argument, p_unit, p_number, 'limit', p_limit)::text,
-      hint = format('Give %s at most %s %s.', p_argument, p_limit, p_unit);
-  end if;
+  perform fsm_internal.refuse(fsm_internal.at_most_refusal(p_argument, p_number, p_limit, p_unit));
 end
 $$;
 comment on function fsm_internal.check_at_most(text, bigint, bigint, text) is 'Argument check: 22023 if p_number is over p_limit; null passes.';
+
+create function fsm_internal.check_limit(p_limit bigint)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  if p_limit < 1 then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_limit', 'limit below 1', jsonb_build_object('value', p_limit),
+      'Give p_limit 1 or more, or null for no limit.'));
+  end if;
+end
+$$;
+comment on function fsm_internal.check_limit(bigint) is 'Argument check: 22023 if p_limit is below 1; null is no limit and passes.';
+
+create function fsm_internal.seconds_of(p_argument text, p_interval interval, p_max_seconds numeric)
+returns numeric
+language plpgsql
+stable
+as $$
+declare
+  -- In seconds at once: what a month is must not depend on the date it is added to.
+  v_seconds numeric := case when isfinite(p_interval) then extract(epoch from p_interval) else p_max_seconds + 1 end;
+begin
+  perform fsm_internal.check_not_null(p_argument, p_interval);
+  if v_seconds < 0 or v_seconds > p_max_seconds then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal(p_argument, 'interval out of range',
+      jsonb_build_object('seconds', v_seconds, 'max_seconds', p_max_seconds),
+      format('Give %s as an interval of 0 to %s seconds.', p_argument, p_max_seconds)));
+  end if;
+  return v_seconds;
+end
+$$;
+comment on function fsm_internal.seconds_of(text, interval, numeric) is
+  'An interval in seconds, a month being 30 days. Argument check: 22004 if null, 22023 if negative or over p_max_seconds.';
 
 -- On the hot path one test for the usual case, inlined; which argument is wrong is found out after it failed.
 create function fsm_internal.is_name(p_value text, p_max_bytes integer)
@@ -467,34 +720,11 @@ language plpgsql
 stable
 as $$
 begin
-  perform fsm_internal.check_text('p_session_id', p_session_id, 512);
-  perform fsm_internal.check_at_most('p_actor', octet_length(p_actor), 512, 'bytes');
-  if p_note is not null and (
-    exists (select from fsm_internal.limit_findings(jsonb_build_object('note', p_note))) or fsm_internal.is_too_large(p_note, 65536))
-  then
-    raise exception using errcode = '22023', message = 'argument too large',
-      detail = jsonb_build_object('argument', 'p_note', 'max_bytes', 65536, 'max_depth', 100, 'max_digits', 1000)::text,
-      hint = 'A note is for people, in a few words: put data into the context.';
-  end if;
+  perform fsm_internal.refuse(fsm_internal.common_refusal(p_session_id, p_actor, p_note));
 end
 $$;
 comment on function fsm_internal.check_common_arguments(text, text, jsonb) is
-  'What every write checks of its arguments: 22004 null session id; 22023 empty or over 512 bytes, actor over 512 bytes, note over 65,536 bytes of text, too deep or with numbers too long.';
-
--- internal/common/refuse.sql
-create function fsm_internal.refuse(p_sqlstate text, p_message text, p_detail jsonb, p_hint text)
-returns void
-language plpgsql
-volatile
-as $$
-begin
-  -- The server log outlives the rollback that the error brings. Findings quote values of a context, and paths its keys: they stay out of the log.
-  raise log 'fsm.refused %', jsonb_build_object('sqlstate', p_sqlstate, 'message', p_message) || (p_detail - array['findings', 'path']);
-  raise exception using errcode = p_sqlstate, message = p_message, detail = p_detail::text, hint = p_hint;
-end
-$$;
-comment on function fsm_internal.refuse(text, text, jsonb, text) is
-  'The one place where a rule says no: writes the line fsm.refused to the server log, then raises the error. p_message: a stable sentence without data; p_detail: a JSON object with the facts (findings and path are kept from the log); p_hint: what to do next.';
+  'Argument check of every write, as fsm_internal.common_refusal says.';
 
 -- internal/machines/candidate_findings.sql
 create function fsm_internal.candidate_findings(p_definition jsonb)
@@ -1637,9 +1867,11 @@ begin
   perform fsm_internal.store_states(p_machine, p_machine_version, v_context_version, p_definition);
   perform fsm_internal.store_candidates(p_machine, p_machine_version, p_definition);
   perform fsm_internal.store_moves(p_machine, p_machine_version);
-  insert into fsm_internal.machine_delays (machine, machine_version, state, delay_ms, to_state)
-  select p_machine, p_machine_version, d.state, d.delay::bigint, fsm_internal.definition_target(p_machine, d.body ->> 'target')
-  from fsm_internal.definition_deadlines(p_definition) d;
+  insert into fsm_internal.machine_delays (machine, machine_version, state, delay_ms, to_state, loop_limit, loop_window, loop_action, divert_to)
+  select p_machine, p_machine_version, d.state, d.delay::bigint, fsm_internal.definition_target(p_machine, d.body ->> 'target'),
+    r.loop_limit, r.loop_window, r.loop_action, r.divert_to
+  from fsm_internal.definition_deadlines(p_definition) d
+  cross join lateral fsm_internal.loop_rule(p_machine, p_definition #> '{meta,loop}') r;
 end
 $$;
 comment on function fsm_internal.store_machine(text, integer, jsonb) is
@@ -1657,10 +1889,11 @@ begin
   from fsm_internal.compile_schema(p_definition #> '{meta,context_schema}') c
   where p_definition #> '{meta,context_schema}' is not null;
   insert into fsm_internal.machine_states (machine, machine_version, state, is_initial, is_final, context_version,
-    max_context_bytes, audit_chain, invariants, schema_check, schema_rest)
+    max_context_bytes, audit_chain, first_delay_ms, invariants, schema_check, schema_rest)
   select p_machine, p_machine_version, s.state, s.state = p_definition ->> 'initial', s.is_final, p_context_version,
     coalesce((p_definition #>> '{meta,max_context_bytes}')::numeric::bigint, 8388608),
     coalesce(p_definition #>> '{meta,audit}' = 'chain', false),
+    (select min(d.delay::bigint) from fsm_internal.definition_deadlines(p_definition) d where d.state = s.state),
     array(
       select (i.predicate #>> '{}')::jsonpath from fsm_internal.definition_invariants(p_definition) i
       where i.state = s.state order by i.nth),
@@ -2940,7 +3173,7 @@ as $$
 declare
   v_admission fsm_internal.admission;
 begin
-  select t.is_final, t.context_version, t.max_context_bytes, t.audit_chain, t.schema_check, t.schema_rest, t.invariants
+  select t.is_final, t.context_version, t.max_context_bytes, t.audit_chain, t.first_delay_ms, t.schema_check, t.schema_rest, t.invariants
   into v_admission
   from fsm_internal.machine_states t
   where t.machine = p_machine and t.machine_version = p_machine_version and t.state = p_state;
@@ -3055,6 +3288,48 @@ return case
 comment on function fsm_internal.array_only_grew(jsonb, jsonb) is
   'True when both are arrays and p_after is p_before with at least one element more at its end.';
 
+-- internal/context/context_refusals.sql
+create function fsm_internal.findings_refusal(p_session_id text, p_state text, p_findings jsonb)
+returns jsonb
+language sql
+stable
+return fsm_internal.refusal('SM021', 'context rejected',
+  jsonb_build_object('session_id', p_session_id, 'state', p_state,
+    'code', p_findings #> '{0,code}', 'path', p_findings #> '{0,path}', 'findings', p_findings),
+  'Nothing was written. Mend what the findings in DETAIL name; fsm.validate_context tries a context without saving it.');
+comment on function fsm_internal.findings_refusal(text, text, jsonb) is
+  'The refusal SM021. p_findings: an array of {code, path, message}; code and path of the first stand at the top of DETAIL.';
+
+create function fsm_internal.context_refusal(p_session_id text, p_state text, p_code text, p_path text, p_message text)
+returns jsonb
+language sql
+stable
+return fsm_internal.findings_refusal(p_session_id, p_state,
+  jsonb_build_array(jsonb_build_object('code', p_code, 'path', p_path, 'message', p_message)));
+comment on function fsm_internal.context_refusal(text, text, text, text, text) is 'The refusal SM021 with one finding.';
+
+create function fsm_internal.refuse_context(p_session_id text, p_state text, p_code text, p_path text, p_message text)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse(fsm_internal.context_refusal(p_session_id, p_state, p_code, p_path, p_message));
+end
+$$;
+comment on function fsm_internal.refuse_context(text, text, text, text, text) is 'Raises SM021 with one finding.';
+
+create function fsm_internal.refuse_findings(p_session_id text, p_state text, p_findings jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse(fsm_internal.findings_refusal(p_session_id, p_state, p_findings));
+end
+$$;
+comment on function fsm_internal.refuse_findings(text, text, jsonb) is 'Raises SM021 with these findings.';
+
 -- internal/context/bare_context.sql
 -- The text of a jsonb is at most 200 times its binary size (the worst is a number of 2,000 digits in 12 bytes), so small
 -- contexts need not be written out to know that they fit. The empty object unpacks what came out of line or compressed.
@@ -3065,136 +3340,60 @@ stable
 return jsonb_typeof(p_context) = 'object' and not p_context ?| array['current_state', 'session_id']
   and pg_column_size(p_context || '{}') * 200::bigint <= p_max_context_bytes;
 comment on function fsm_internal.is_plain_context(jsonb, bigint) is
-  'True for an object that can be stored as it is: no key that repeats a column, surely not too large. False: fsm_internal.bare_context decides.';
+  'True for an object that can be stored as it is: no key that repeats a column, surely not too large. False: fsm_internal.form_refusal decides.';
 
-create function fsm_internal.bare_context(p_session_id text, p_state text, p_context jsonb, p_max_context_bytes bigint)
+create function fsm_internal.bare_context(p_context jsonb)
+returns jsonb
+language sql
+immutable
+return case when jsonb_typeof(p_context) = 'object' then p_context - array['current_state', 'session_id'] end;
+comment on function fsm_internal.bare_context(jsonb) is 'A context as it is stored: without the state and the id, which have their own columns; null for what is no object.';
+
+create function fsm_internal.form_refusal(p_session_id text, p_state text, p_context jsonb, p_max_context_bytes bigint)
 returns jsonb
 language plpgsql
 volatile
 as $$
+declare
+  v_bare jsonb;
+  v_refusal jsonb;
 begin
   if jsonb_typeof(p_context) <> 'object' then
-    perform fsm_internal.refuse_context(p_session_id, p_state, 'not_an_object', '$',
+    return fsm_internal.context_refusal(p_session_id, p_state, 'not_an_object', '$',
       format('a context is a JSON object, this is of type %s', jsonb_typeof(p_context)));
   end if;
-  if p_context ?| array['current_state', 'session_id'] then
-    perform fsm_internal.check_agreement(p_session_id, p_state, p_context);
-    p_context := p_context - array['current_state', 'session_id'];
-  else
-    p_context := p_context || '{}';  -- out of line or compressed no more, so that it is read once, not at each use
+  v_refusal := fsm_internal.agreement_refusal(p_session_id, p_state, p_context);
+  if v_refusal is not null then
+    return v_refusal;
   end if;
-  -- The text of a jsonb is at most 200 times its binary size (the worst is a number of 2,000 digits in 12 bytes),
-  -- so small contexts need not be written out to know that they fit.
-  if pg_column_size(p_context) * 200::bigint > p_max_context_bytes then
+  v_bare := fsm_internal.bare_context(p_context);
+  if pg_column_size(v_bare) * 200::bigint > p_max_context_bytes then
     -- What breaks a limit must not be written out: a number of 14 bytes may have a text of 131,072.
-    perform fsm_internal.check_limits(p_session_id, p_state, p_context, array(select jsonb_object_keys(p_context)));
-    if fsm_internal.is_too_large(p_context, p_max_context_bytes) then
-      perform fsm_internal.refuse_context(p_session_id, p_state, 'too_large', '$',
+    v_refusal := fsm_internal.limit_refusal(p_session_id, p_state, v_bare, array(select jsonb_object_keys(v_bare)));
+    if v_refusal is null and fsm_internal.is_too_large(v_bare, p_max_context_bytes) then
+      v_refusal := fsm_internal.context_refusal(p_session_id, p_state, 'too_large', '$',
         format('the context has more than the %s bytes of text that its machine allows', p_max_context_bytes));
     end if;
   end if;
-  return p_context;
+  return v_refusal;
 end
 $$;
-comment on function fsm_internal.bare_context(text, text, jsonb, bigint) is
-  'The context as it is stored: an object without current_state and session_id, which must agree with p_session_id and the resulting p_state, and no larger than p_max_context_bytes of text. SM021 otherwise.';
+comment on function fsm_internal.form_refusal(text, text, jsonb, bigint) is
+  'SM021 unless this is an object whose current_state and session_id, if it has them, agree with p_session_id and the resulting p_state, and which without them has no more than p_max_context_bytes of text. Null: the form is right.';
 
-create function fsm_internal.check_agreement(p_session_id text, p_state text, p_context jsonb)
-returns void
-language plpgsql
-volatile
-as $$
-begin
-  if p_context ? 'current_state' and p_context -> 'current_state' <> to_jsonb(p_state) then
-    perform fsm_internal.refuse_context(p_session_id, p_state, 'state_disagrees', '$.current_state',
-      'current_state in the context is not the state that the session would have');
-  end if;
-  if p_context ? 'session_id' and p_context -> 'session_id' <> to_jsonb(p_session_id) then
-    perform fsm_internal.refuse_context(p_session_id, p_state, 'session_disagrees', '$.session_id',
-      'session_id in the context is not the id of the session');
-  end if;
-end
-$$;
-comment on function fsm_internal.check_agreement(text, text, jsonb) is
-  'SM021 unless current_state and session_id, where the context or patch has them, say what the columns will say: the state is stored once.';
-
--- internal/context/check_limits.sql
--- On the hot path one test that most contexts pass, inlined: small, flat enough, no number too large, and the text of all numbers
--- together no longer than that of one may be. In this order, since a few bytes of jsonb can be a number of 131,072 digits.
-create function fsm_internal.surely_keeps_limits(p_context jsonb)
-returns boolean
+create function fsm_internal.agreement_refusal(p_session_id text, p_state text, p_context jsonb)
+returns jsonb
 language sql
 stable
 return case
-  when pg_column_size(p_context) > 8192 then false
-  when jsonb_path_exists(p_context, 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")') then false
-  when jsonb_path_exists(p_context, 'strict $.** ? (@ >= 1e1000 || @ <= -1e1000)') then false
-  else octet_length(jsonb_path_query_array(p_context, 'strict $.** ? (@.type() == "number")')::text) <= 1000 end;
-comment on function fsm_internal.surely_keeps_limits(jsonb) is
-  'True for a small context without anything too deep or any number too long. False: fsm_internal.check_limits looks closer.';
-
-create function fsm_internal.check_limits(p_session_id text, p_state text, p_context jsonb, p_keys text[])
-returns void
-language plpgsql
-volatile
-as $$
-declare
-  v_finding record;
-begin
-  select f.code, f.path, f.message into v_finding
-  from (select jsonb_object_agg(e.key, e.value) from jsonb_each(p_context) e where e.key in (select k from unnest(p_keys) k)) changed(delta)
-  cross join lateral fsm_internal.limit_findings(changed.delta) f
-  limit 1;
-  if found then
-    perform fsm_internal.refuse_context(p_session_id, p_state, v_finding.code, v_finding.path, v_finding.message);
-  end if;
-end
-$$;
-comment on function fsm_internal.check_limits(text, text, jsonb, text[]) is
-  'SM021 unless the values of these keys of a context keep the limits: at most 100 objects and arrays in one another, the context counted, and numbers of at most 1,000 digits on either side. What a write leaves alone was checked when it came in.';
-
-create function fsm_internal.limit_findings(p_context jsonb)
-returns table (code text, path text, message text)
-language plpgsql
-stable
-as $$
-begin
-  return query
-    select l.code, fsm_internal.schema_path('$', e.key), case l.code
-      when 'too_deep' then 'objects and arrays are nested more than 100 deep'
-      else 'a number has more than 1,000 digits before or after its decimal point' end
-    from jsonb_each(p_context) e
-    cross join lateral (select case
-      when jsonb_path_exists(e.value, 'strict $.**{99} ? (@.type() == "object" || @.type() == "array")') then 'too_deep'
-      when exists (
-        select from jsonb_array_elements(jsonb_path_query_array(e.value, 'strict $.** ? (@.type() == "number")')) n(v)
-        where scale(n.v::numeric) > 1000 or abs(n.v::numeric) >= 1e1000) then 'number_too_long' end) l(code)
-    where l.code is not null
-    order by e.key collate "C";
-end
-$$;
-comment on function fsm_internal.limit_findings(jsonb) is
-  'The top-level keys of a context that break a limit: too_deep (more than 100 objects and arrays in one another, the context counted), number_too_long (more than 1,000 digits before or after the decimal point).';
-
-create function fsm_internal.is_too_large(p_value jsonb, p_max_bytes bigint)
-returns boolean
-language plpgsql
-immutable
-as $$
-begin
-  -- Numbers alone first: each may be 167 times as long in text as in jsonb, and the text of the whole must fit into memory.
-  -- Through an array, because jsonb_path_query moves all that is left at every row: 600,000 numbers took minutes.
-  if (
-    select sum(octet_length(n.v::text))
-    from jsonb_array_elements(jsonb_path_query_array(p_value, 'strict $.** ? (@.type() == "number")')) n(v)) > p_max_bytes
-  then
-    return true;
-  end if;
-  return octet_length(p_value::text) > p_max_bytes;
-end
-$$;
-comment on function fsm_internal.is_too_large(jsonb, bigint) is
-  'True when the text of a value whose numbers keep the limits has more than p_max_bytes bytes.';
+  when p_context -> 'current_state' <> to_jsonb(p_state) then
+    fsm_internal.context_refusal(p_session_id, p_state, 'state_disagrees', '$.current_state',
+      'current_state in the context is not the state that the session would have')
+  when p_context -> 'session_id' <> to_jsonb(p_session_id) then
+    fsm_internal.context_refusal(p_session_id, p_state, 'session_disagrees', '$.session_id',
+      'session_id in the context is not the id of the session') end;
+comment on function fsm_internal.agreement_refusal(text, text, jsonb) is
+  'SM021 unless current_state and session_id, where the context or patch has them, say what the columns will say: the state is stored once. Null: they do.';
 
 -- internal/context/context_change.sql
 create function fsm_internal.context_change(p_before jsonb, p_after jsonb)
@@ -3203,48 +3402,44 @@ language plpgsql
 stable
 as $$
 declare
-  v_all jsonb;
-  v_keys text[] := '{}'::text[];
+  v_after text[];
   v_key text;
-  v_undo jsonb := jsonb '{}';
-  v_set jsonb := jsonb '{}';
+  v_keys text[] := '{}'::text[];
+  v_cut jsonb;
+  v_set jsonb;
   v_drop text[];
 begin
   -- Sameness is of the image (*=): jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
   if row(p_before)::record operator(pg_catalog.*=) row(p_after)::record then
     return ('{}'::text[], null::jsonb)::fsm_internal.context_change;
   end if;
-  -- Expressions only: a query, however small, would cost more than the whole loop. Unless there are many keys: the loop
-  -- writes the undo record anew for each.
+  -- One small query for the keys, and expressions for each: a query over both contexts would cost more than the whole loop. Unless
+  -- there are many keys: the loop writes the undo record anew for each.
   p_before := p_before || '{}';  -- out of line or compressed no more, so that it is read once, not at each use
-  v_all := jsonb_path_query_array(p_before || p_after, 'strict $.keyvalue().key');
-  if jsonb_array_length(v_all) > 64 then
+  v_after := array(select jsonb_object_keys(p_after));
+  if cardinality(v_after) > 64 then
     return fsm_internal.change_of_many_keys(p_before, p_after || '{}');
   end if;
-  for v_index in 0 .. jsonb_array_length(v_all) - 1 loop
-    v_key := v_all ->> v_index;
+  v_set := p_before - v_after;  -- the keys that are gone
+  foreach v_key in array v_after loop
     continue when row(p_before -> v_key)::record operator(pg_catalog.*=) row(p_after -> v_key)::record;
     v_keys := v_keys || v_key;
     if not p_before ? v_key then
       v_drop := v_drop || v_key;
     elsif fsm_internal.array_only_grew(p_before -> v_key, p_after -> v_key) then
-      v_undo := jsonb_set(jsonb_build_object('cut', '{}'::jsonb) || v_undo, array['cut', v_key],
-        to_jsonb(jsonb_array_length(p_before -> v_key)));
+      v_cut := coalesce(v_cut, '{}') || jsonb_build_object(v_key, jsonb_array_length(p_before -> v_key));
     else
       v_set := v_set || jsonb_build_object(v_key, p_before -> v_key);
     end if;
   end loop;
-  if v_set <> '{}' then
-    v_undo := v_undo || jsonb_build_object('set', v_set);
-  end if;
-  if v_drop is not null then
-    v_undo := v_undo || jsonb_build_object('drop', v_drop);
-  end if;
-  return (v_keys, v_undo)::fsm_internal.context_change;
+  return (v_keys,
+    case when v_set = '{}' then '{}' else jsonb_build_object('set', v_set) end
+    || case when v_cut is null then '{}' else jsonb_build_object('cut', v_cut) end
+    || case when v_drop is null then '{}' else jsonb_build_object('drop', v_drop) end)::fsm_internal.context_change;
 end
 $$;
 comment on function fsm_internal.context_change(jsonb, jsonb) is
-  'What a write changes in the context: the top-level keys that are new, gone or different, and how to get back (undo, in the form that fsm_internal.history.undo describes).';
+  'What a write changes in the context: the top-level keys that are new or different, and how to get back (undo, in the form that fsm_internal.history.undo describes).';
 
 create function fsm_internal.change_of_many_keys(p_before jsonb, p_after jsonb)
 returns fsm_internal.context_change
@@ -3313,6 +3508,93 @@ $$;
 comment on function fsm_internal.context_findings(text, integer, text, jsonb) is
   'Everything that a save of this context in this state would be refused for: form, size, limits, schema, invariants.';
 
+-- internal/context/limits.sql
+-- On the hot path one test that most contexts pass, inlined: small, flat enough, and the text of all numbers together no longer than that
+-- of one may be. Small comes first: a few bytes of jsonb can be a number of 131,072 digits, so its text may be ten thousand times as long.
+create function fsm_internal.surely_keeps_limits(p_context jsonb)
+returns boolean
+language sql
+stable
+return case
+  when pg_column_size(p_context) > 4096 then false
+  when jsonb_path_exists(p_context, 'strict $.**{100}') then false
+  else octet_length(jsonb_path_query_array(p_context, 'strict $.** ? (@.type() == "number")')::text) <= 1000 end;
+comment on function fsm_internal.surely_keeps_limits(jsonb) is
+  'True for a small context without anything too deep or any number too long. False: fsm_internal.limit_refusal looks closer.';
+
+create function fsm_internal.limit_refusal(p_session_id text, p_state text, p_context jsonb, p_keys text[])
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_finding record;
+begin
+  select f.code, f.path, f.message into v_finding
+  from (select jsonb_object_agg(e.key, e.value) from jsonb_each(p_context) e where e.key in (select k from unnest(p_keys) k)) changed(delta)
+  cross join lateral fsm_internal.limit_findings(changed.delta) f
+  limit 1;
+  if found then
+    return fsm_internal.context_refusal(p_session_id, p_state, v_finding.code, v_finding.path, v_finding.message);
+  end if;
+  return null;
+end
+$$;
+comment on function fsm_internal.limit_refusal(text, text, jsonb, text[]) is
+  'SM021 unless the values of these keys of a context keep the limits: at most 100 objects and arrays in one another, the context counted, and numbers of at most 1,000 digits on either side. What a write leaves alone was checked when it came in. Null: they do.';
+
+create function fsm_internal.change_refusal(p_session_id text, p_state text, p_context jsonb, p_change fsm_internal.context_change)
+returns jsonb
+language sql
+volatile
+return case when p_change.undo is not null and not fsm_internal.surely_keeps_limits(p_context)
+  then fsm_internal.limit_refusal(p_session_id, p_state, p_context, p_change.keys) end;
+comment on function fsm_internal.change_refusal(text, text, jsonb, fsm_internal.context_change) is
+  'fsm_internal.limit_refusal of what a write changes. Null: it keeps the limits.';
+
+create function fsm_internal.limit_findings(p_context jsonb)
+returns table (code text, path text, message text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select l.code, fsm_internal.schema_path('$', e.key), case l.code
+      when 'too_deep' then 'objects and arrays are nested more than 100 deep'
+      else 'a number has more than 1,000 digits before or after its decimal point' end
+    from jsonb_each(p_context) e
+    cross join lateral (select case
+      when jsonb_path_exists(e.value, 'strict $.**{99} ? (@.type() == "object" || @.type() == "array")') then 'too_deep'
+      when exists (
+        select from jsonb_array_elements(jsonb_path_query_array(e.value, 'strict $.** ? (@.type() == "number")')) n(v)
+        where scale(n.v::numeric) > 1000 or abs(n.v::numeric) >= 1e1000) then 'number_too_long' end) l(code)
+    where l.code is not null
+    order by e.key collate "C";
+end
+$$;
+comment on function fsm_internal.limit_findings(jsonb) is
+  'The top-level keys of a context that break a limit: too_deep (more than 100 objects and arrays in one another, the context counted), number_too_long (more than 1,000 digits before or after the decimal point).';
+
+create function fsm_internal.is_too_large(p_value jsonb, p_max_bytes bigint)
+returns boolean
+language plpgsql
+immutable
+as $$
+begin
+  -- Numbers alone first: each may be 167 times as long in text as in jsonb, and the text of the whole must fit into memory.
+  -- Through an array, because jsonb_path_query moves all that is left at every row: 600,000 numbers took minutes.
+  if (
+    select sum(octet_length(n.v::text))
+    from jsonb_array_elements(jsonb_path_query_array(p_value, 'strict $.** ? (@.type() == "number")')) n(v)) > p_max_bytes
+  then
+    return true;
+  end if;
+  return octet_length(p_value::text) > p_max_bytes;
+end
+$$;
+comment on function fsm_internal.is_too_large(jsonb, bigint) is
+  'True when the text of a value whose numbers keep the limits has more than p_max_bytes bytes.';
+
 -- internal/context/patch.sql
 create function fsm_internal.merge_patch(p_target jsonb, p_patch jsonb)
 returns jsonb
@@ -3371,34 +3653,6 @@ $$;
 comment on function fsm_internal.patched_context(text, text, jsonb, jsonb, jsonb) is
   'The context after the merge patch and then the append, current_state and session_id of the patch left out. SM021 for what is no object, no array or too deep.';
 
--- internal/context/refuse_context.sql
-create function fsm_internal.refuse_context(p_session_id text, p_state text, p_code text, p_path text, p_message text)
-returns void
-language plpgsql
-volatile
-as $$
-begin
-  perform fsm_internal.refuse_findings(p_session_id, p_state,
-    jsonb_build_array(jsonb_build_object('code', p_code, 'path', p_path, 'message', p_message)));
-end
-$$;
-comment on function fsm_internal.refuse_context(text, text, text, text, text) is 'Raises SM021 with one finding.';
-
-create function fsm_internal.refuse_findings(p_session_id text, p_state text, p_findings jsonb)
-returns void
-language plpgsql
-volatile
-as $$
-begin
-  perform fsm_internal.refuse('SM021', 'context rejected',
-    jsonb_build_object('session_id', p_session_id, 'state', p_state,
-      'code', p_findings #> '{0,code}', 'path', p_findings #> '{0,path}', 'findings', p_findings),
-    'Nothing was written. Mend what the findings in DETAIL name; fsm.validate_context tries a context without saving it.');
-end
-$$;
-comment on function fsm_internal.refuse_findings(text, text, jsonb) is
-  'Raises SM021. p_findings: an array of {code, path, message}; code and path of the first stand at the top of DETAIL.';
-
 -- internal/context/storage.sql
 -- How a context is stored stands behind this pair. Both are inlined; today the stored form is the context itself.
 create function fsm_internal.read_context(p_session_id text, p_stored jsonb)
@@ -3415,29 +3669,63 @@ immutable
 return p_context;
 comment on function fsm_internal.write_context(text, jsonb) is 'What to put into sessions.context for a context.';
 
--- internal/loops/judge_loop.sql
-create function fsm_internal.judge_loop(
+-- internal/loops/window_text.sql
+create function fsm_internal.window_text(p_window interval)
+returns text
+language sql
+immutable
+return trim_scale(extract(epoch from p_window))::text || ' seconds';
+comment on function fsm_internal.window_text(interval) is
+  'A loop window for DETAIL, the log and reasons: an interval''s own text would follow the caller''s IntervalStyle.';
+
+-- internal/loops/loop_refusal.sql
+create function fsm_internal.loop_refusal(
   p_session fsm_internal.locked_session, p_write fsm_internal.pending_write, p_rule fsm_internal.passage_rule)
-returns boolean
+returns jsonb
 language plpgsql
 volatile
 as $$
 declare
-  v_detail jsonb := jsonb_build_object('session_id', p_session.session_id, 'machine', p_session.machine,
-    'machine_version', p_session.machine_version, 'from_state', p_session.state, 'to_state', p_write.to_state,
-    'event', p_write.event, 'version', p_session.version, 'loop_limit', p_rule.loop_limit,
-    'loop_window', fsm_internal.window_text(p_rule.loop_window), 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to);
+  v_detail jsonb := fsm_internal.loop_detail(p_session, p_write.to_state, p_write.event, p_rule) || jsonb_build_object(
+    'machine', p_session.machine, 'machine_version', p_session.machine_version);
 begin
   raise log 'fsm.loop %', v_detail;
   if p_rule.loop_action = 'block' then
-    perform fsm_internal.refuse('SM040', 'loop blocked', v_detail,
+    return fsm_internal.refusal('SM040', 'loop blocked', v_detail,
       'Nothing was written. The session went this way too often within the window: take another transition, or wait until the window has passed.');
   end if;
-  return p_rule.loop_action = 'divert';
+  return null;
 end
 $$;
-comment on function fsm_internal.judge_loop(fsm_internal.locked_session, fsm_internal.pending_write, fsm_internal.passage_rule) is
-  'What becomes of a transition that closes a loop: always a line fsm.loop in the server log; SM040 when its rule is block; true when it is to be diverted.';
+comment on function fsm_internal.loop_refusal(fsm_internal.locked_session, fsm_internal.pending_write, fsm_internal.passage_rule) is
+  'For a transition that closes a loop: writes the line fsm.loop to the server log. SM040 when its rule is block, else null.';
+
+create function fsm_internal.loop_detail(
+  p_session fsm_internal.locked_session, p_to_state text, p_event text, p_rule fsm_internal.passage_rule)
+returns jsonb
+language sql
+stable
+return jsonb_build_object('session_id', p_session.session_id, 'from_state', p_session.state, 'to_state', p_to_state,
+  'event', p_event, 'version', p_session.version, 'loop_limit', p_rule.loop_limit,
+  'loop_window', fsm_internal.window_text(p_rule.loop_window), 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to);
+comment on function fsm_internal.loop_detail(fsm_internal.locked_session, text, text, fsm_internal.passage_rule) is
+  'What the log and DETAIL say of a loop.';
+
+-- internal/loops/loop_windows.sql
+create function fsm_internal.loop_windows()
+returns table (machine text, longest interval, smallest_limit integer)
+language sql
+stable
+begin atomic
+  select r.machine, max(r.loop_window), min(r.loop_limit)
+  from (
+    select c.machine, c.loop_window, c.loop_limit from fsm_internal.machine_candidates c where c.loop_limit is not null
+    union all
+    select d.machine, d.loop_window, d.loop_limit from fsm_internal.machine_delays d where d.loop_limit is not null) r
+  group by r.machine;
+end;
+comment on function fsm_internal.loop_windows() is
+  'Of each machine with a loop rule the longest window and the smallest limit, over all its versions: whoever was not written within that window, or has no more versions than that, is in no loop.';
 
 -- internal/loops/loops_of.sql
 create function fsm_internal.loops_of(p_session_id text, p_at timestamptz)
@@ -3460,10 +3748,16 @@ begin
       from pairs p
       join fsm_internal.sessions s on s.session_id = p_session_id
       cross join lateral (
-        select c.loop_limit, c.loop_window from fsm_internal.machine_candidates c
+        (select c.loop_limit, c.loop_window from fsm_internal.machine_candidates c
         where c.machine = s.machine and c.machine_version = p.machine_version and c.from_state = p.from_state
           and c.event = p.event and c.to_state = p.to_state
-        order by c.candidate limit 1) r
+        order by c.candidate limit 1)
+        union all
+        -- A passage without an event is one of a deadline.
+        (select d.loop_limit, d.loop_window from fsm_internal.machine_delays d
+        where p.event is null and d.machine = s.machine and d.machine_version = p.machine_version and d.state = p.from_state
+          and d.to_state = p.to_state
+        order by d.delay_ms limit 1)) r
       where r.loop_limit is not null
     )
     select r.from_state, r.to_state, count(*)::integer, r.loop_limit, r.loop_window, min(h.at), max(h.at)
@@ -3505,14 +3799,376 @@ return p_version > case when p_is_self then p_limit else 2 * p_limit::bigint end
 comment on function fsm_internal.may_loop(bigint, boolean, integer) is
   'False when a session of p_version versions cannot have made a transition p_limit times: each passage takes a version, and the way back another. Saves young sessions the look into history; null without a limit.';
 
--- internal/loops/window_text.sql
-create function fsm_internal.window_text(p_window interval)
-returns text
+-- internal/turns/turn_refusal.sql
+create function fsm_internal.turn_refusal(p_session_id text, p_turn bigint)
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_begun fsm_internal.turns := fsm_internal.begun_turn(p_session_id);
+  v_is_held boolean := (v_begun.expires_at > clock_timestamp()) is true;
+begin
+  if p_turn is not null and not (v_is_held and p_turn = v_begun.turn) then
+    return fsm_internal.stale_turn_refusal(p_session_id, p_turn, case when v_is_held then v_begun.turn end);
+  end if;
+  if p_turn is null and v_is_held then
+    return fsm_internal.held_turn_refusal(v_begun);
+  end if;
+  return null;
+end
+$$;
+comment on function fsm_internal.turn_refusal(text, bigint) is
+  'SM050 when a turn is held and p_turn is null, SM051 when p_turn is not the held one; null: the write may go on. Asked under the session''s lock.';
+
+create function fsm_internal.begun_turn(p_session_id text)
+returns fsm_internal.turns
+language plpgsql
+volatile
+as $$
+declare
+  v_begun fsm_internal.turns;
+begin
+  -- Locked, so that under REPEATABLE READ a turn that was extended or ended since the snapshot is 40001 and not believed.
+  select t.* into v_begun from fsm_internal.turns t where t.session_id = p_session_id for no key update;
+  return v_begun;
+end
+$$;
+comment on function fsm_internal.begun_turn(text) is 'The turn of a session that was begun last, held or not; all null if there is none.';
+
+create function fsm_internal.held_turn_refusal(p_begun fsm_internal.turns)
+returns jsonb
 language sql
-immutable
-return trim_scale(extract(epoch from p_window))::text || ' seconds';
-comment on function fsm_internal.window_text(interval) is
-  'A loop window for DETAIL, the log and reasons: an interval''s own text would follow the caller''s IntervalStyle.';
+stable
+return fsm_internal.refusal('SM050', 'turn held by another',
+  jsonb_build_object('session_id', p_begun.session_id, 'holder', p_begun.holder, 'expires_at', p_begun.expires_at),
+  'Nothing was written. Wait until the turn is ended or expires, then load the session anew; whoever holds it gives its token as p_turn.');
+comment on function fsm_internal.held_turn_refusal(fsm_internal.turns) is 'The refusal SM050.';
+
+create function fsm_internal.stale_turn_refusal(p_session_id text, p_turn bigint, p_held_turn bigint)
+returns jsonb
+language sql
+stable
+return fsm_internal.refusal('SM051', 'turn token stale',
+  jsonb_build_object('session_id', p_session_id, 'turn', p_turn, 'held_turn', p_held_turn),
+  'Nothing was written. The turn has expired or was ended, or the server was restarted after a crash: begin a new one, load the session, and decide anew. Without a turn, leave p_turn out.');
+comment on function fsm_internal.stale_turn_refusal(text, bigint, bigint) is 'The refusal SM051. p_held_turn: the token that is held, null if none is.';
+
+-- internal/turns/turn_seconds.sql
+create function fsm_internal.turn_seconds(p_ttl interval)
+returns numeric
+language plpgsql
+stable
+as $$
+declare
+  v_seconds numeric := fsm_internal.seconds_of('p_ttl', p_ttl, 3600);
+begin
+  if v_seconds = 0 then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_ttl', 'interval out of range',
+      jsonb_build_object('seconds', 0, 'max_seconds', 3600), 'Give p_ttl as an interval above 0, of at most 1 hour.'));
+  end if;
+  return v_seconds;
+end
+$$;
+comment on function fsm_internal.turn_seconds(interval) is 'How long a turn is to last. Argument check: 22004 if null, 22023 unless above 0 and at most 1 hour.';
+
+-- internal/turns/turns.sql
+create function fsm_internal.begin_turn(p_session_id text, p_holder text, p_ttl_seconds numeric, p_request_id uuid)
+returns fsm_internal.turns
+language plpgsql
+volatile
+as $$
+declare
+  v_session fsm_internal.locked_session := fsm_internal.read_locked_session(p_session_id);
+  v_begun fsm_internal.turns := fsm_internal.begun_turn(p_session_id);
+  v_now timestamptz := clock_timestamp();
+  v_last bigint := v_session.turn;
+begin
+  if v_begun.request_id = p_request_id then
+    return v_begun;
+  end if;
+  if v_begun.expires_at > v_now then
+    perform fsm_internal.refuse(fsm_internal.held_turn_refusal(v_begun));
+  end if;
+  if v_last is null then
+    -- Above every token of a session that had this id before: by what its erasure left, and by the clock if that is gone.
+    v_last := greatest(extract(epoch from v_session.created_at) * 1000000, (
+      select max(d.turn) from fsm_internal.deleted_sessions d where d.session_id = p_session_id))::bigint;
+  end if;
+  v_begun := (p_session_id, v_last + 1, p_holder, p_request_id, v_now, v_now + p_ttl_seconds * interval '1 second');
+  -- In the session's own row, so that a crash cannot lose it, and so that a writer with an older snapshot gets 40001.
+  update fsm_internal.sessions s set turn = v_begun.turn where s.session_id = p_session_id;
+  insert into fsm_internal.turns (session_id, turn, holder, request_id, begun_at, expires_at)
+  values (v_begun.session_id, v_begun.turn, v_begun.holder, v_begun.request_id, v_begun.begun_at, v_begun.expires_at)
+  on conflict on constraint turns_pkey do update
+  set turn = excluded.turn, holder = excluded.holder, request_id = excluded.request_id, begun_at = excluded.begun_at, expires_at = excluded.expires_at;
+  return v_begun;
+end
+$$;
+comment on function fsm_internal.begin_turn(text, text, numeric, uuid) is
+  'fsm.begin_turn behind its argument checks: everything it touches belongs to p_session_id.';
+
+create function fsm_internal.extend_turn(p_session_id text, p_turn bigint, p_ttl_seconds numeric)
+returns timestamptz
+language plpgsql
+volatile
+as $$
+declare
+  v_begun fsm_internal.turns;
+  v_now timestamptz;
+begin
+  perform fsm_internal.read_locked_session(p_session_id);
+  v_begun := fsm_internal.begun_turn(p_session_id);
+  v_now := clock_timestamp();
+  if v_begun.turn is distinct from p_turn or v_begun.expires_at <= v_now then
+    perform fsm_internal.refuse(fsm_internal.stale_turn_refusal(p_session_id, p_turn, case when v_begun.expires_at > v_now then v_begun.turn end));
+  end if;
+  update fsm_internal.turns t set expires_at = v_now + p_ttl_seconds * interval '1 second' where t.session_id = p_session_id
+  returning t.expires_at into v_begun.expires_at;
+  return v_begun.expires_at;
+end
+$$;
+comment on function fsm_internal.extend_turn(text, bigint, numeric) is
+  'fsm.extend_turn behind its argument checks: everything it touches belongs to p_session_id.';
+
+create function fsm_internal.end_turn(p_session_id text, p_turn bigint)
+returns boolean
+language plpgsql
+volatile
+as $$
+declare
+  v_begun fsm_internal.turns;
+begin
+  perform fsm_internal.read_locked_session(p_session_id);
+  v_begun := fsm_internal.begun_turn(p_session_id);
+  if v_begun.turn is distinct from p_turn or v_begun.expires_at <= clock_timestamp() then
+    return false;
+  end if;
+  -- The row stays, so that the request that began the turn does not begin another when it is repeated.
+  update fsm_internal.turns t set expires_at = '-infinity' where t.session_id = p_session_id;
+  perform fsm_internal.wake_now(p_session_id);
+  return true;
+end
+$$;
+comment on function fsm_internal.end_turn(text, bigint) is
+  'fsm.end_turn behind its argument checks: everything it touches belongs to p_session_id.';
+
+-- internal/deadlines/after_firing.sql
+create function fsm_internal.settle_deadline(
+  p_session fsm_internal.locked_session, p_outcome fsm_internal.outcome, p_hint fsm_internal.deadlines, p_delay_ms bigint)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_state text := coalesce(p_outcome.state, p_session.state);
+  v_entered_at timestamptz := coalesce(p_outcome.entered_at, p_session.entered_at);
+  v_fired_ms bigint := case
+    when v_state <> p_session.state then null
+    when p_delay_ms is not null then p_delay_ms
+    when p_hint.fired_entered_at = v_entered_at then p_hint.fired_ms end;
+  v_wake_at timestamptz := fsm_internal.next_deadline(p_session.machine, p_session.machine_version, v_state, v_entered_at, v_fired_ms);
+begin
+  if v_wake_at = 'infinity' and v_fired_ms is null then
+    delete from fsm_internal.deadlines d where d.session_id = p_session.session_id;
+    v_wake_at := null;
+  else
+    update fsm_internal.deadlines d
+    set wake_at = v_wake_at, refusals = 0, fired_ms = v_fired_ms, fired_entered_at = case when v_fired_ms is not null then v_entered_at end
+    where d.session_id = p_session.session_id;
+  end if;
+  update fsm_internal.sessions s set wake_at = v_wake_at where s.session_id = p_session.session_id;
+end
+$$;
+comment on function fsm_internal.settle_deadline(fsm_internal.locked_session, fsm_internal.outcome, fsm_internal.deadlines, bigint) is
+  'After a deadline was taken, or found not to be due: when to look at the session next. p_delay_ms: the one that was taken, to be remembered when the session stayed where it was.';
+
+create function fsm_internal.postpone_deadline(
+  p_session fsm_internal.locked_session, p_refusals integer, p_now timestamptz, p_refusal jsonb)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_refusals integer := least(p_refusals + 1, 20);
+  -- 30 seconds, then twice as long each time, up to an hour. A held turn is waited for, and no longer.
+  v_wake_at timestamptz := least(p_now + least(15 * 2 ^ v_refusals, 3600) * interval '1 second', (
+    select t.expires_at from fsm_internal.turns t where t.session_id = p_session.session_id and t.expires_at > p_now));
+begin
+  perform fsm_internal.log_refusal(p_refusal);
+  update fsm_internal.deadlines d set wake_at = v_wake_at, refusals = v_refusals where d.session_id = p_session.session_id;
+  update fsm_internal.sessions s set wake_at = v_wake_at where s.session_id = p_session.session_id;
+end
+$$;
+comment on function fsm_internal.postpone_deadline(fsm_internal.locked_session, integer, timestamptz, jsonb) is
+  'After a deadline was refused: logs it, and puts the next try off, so that it does not hold up the others.';
+
+-- internal/deadlines/fire_deadline.sql
+create function fsm_internal.fire_deadline(p_session_id text)
+returns table (from_state text, to_state text, version bigint, refusal jsonb)
+language plpgsql
+volatile
+as $$
+declare
+  v_hint fsm_internal.deadlines;
+  v_session fsm_internal.locked_session;
+  v_delay fsm_internal.machine_delays;
+  v_outcome fsm_internal.outcome;
+  v_taken_ms bigint;
+  v_now timestamptz := clock_timestamp();
+begin
+  select d.* into v_hint from fsm_internal.deadlines d
+  where d.session_id = p_session_id and d.wake_at <= v_now
+    and exists (select from fsm_internal.sessions s where s.session_id = p_session_id);
+  if v_hint.session_id is null then
+    return;  -- another caller was here since
+  end if;
+  v_session := fsm_internal.read_locked_session(p_session_id);
+  from_state := v_session.state;
+  if (fsm_internal.admission_of(v_session.machine, v_session.machine_version, v_session.state)).is_final is null then
+    refusal := fsm_internal.unknown_state_refusal(p_session_id, v_session.machine, v_session.machine_version, v_session.state);
+  end if;
+  -- In the order of their delays; when one is refused, the next that is due may still be taken.
+  for v_delay in
+    select d.* from fsm_internal.machine_delays d
+    where d.machine = v_session.machine and d.machine_version = v_session.machine_version and d.state = v_session.state
+      and d.delay_ms > coalesce(case when v_hint.fired_entered_at = v_session.entered_at then v_hint.fired_ms end, 0)
+      and v_session.entered_at + d.delay_ms * interval '1 millisecond' <= v_now
+    order by d.delay_ms
+  loop
+    v_outcome := fsm_internal.take_deadline(v_session, v_delay);
+    if v_outcome.refusal is null then
+      to_state := v_outcome.state; version := v_outcome.version; refusal := null; v_taken_ms := v_delay.delay_ms;
+      exit;
+    elsif refusal is null then
+      to_state := v_delay.to_state; refusal := v_outcome.refusal;
+    end if;
+  end loop;
+  if refusal is not null then
+    perform fsm_internal.postpone_deadline(v_session, v_hint.refusals, v_now, refusal);
+  else
+    perform fsm_internal.settle_deadline(v_session, v_outcome, v_hint, v_taken_ms);
+  end if;
+  if version is not null or refusal is not null then
+    return next;
+  end if;
+end
+$$;
+comment on function fsm_internal.fire_deadline(text) is
+  'Takes the deadline of one session if one is due now: a row with the version it made, or with what refused it. No row: nothing is due (the session went on meanwhile). Its lock must be held; afterwards wake_at is the time of its next deadline, or of the next try.';
+
+create function fsm_internal.take_deadline(p_session fsm_internal.locked_session, p_delay fsm_internal.machine_delays)
+returns fsm_internal.outcome
+language plpgsql
+volatile
+as $$
+declare
+  v_refusal jsonb := case when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end;
+begin
+  if v_refusal is not null then
+    return fsm_internal.refused(v_refusal);
+  end if;
+  return fsm_internal.settle_write(p_session,
+    ('deadline', p_delay.to_state, null, p_session.context, null, false, null, null, jsonb_build_object('delay_ms', p_delay.delay_ms))::fsm_internal.pending_write,
+    (p_delay.loop_limit, p_delay.loop_window, p_delay.loop_action, p_delay.divert_to,
+      case when fsm_internal.may_loop(p_session.version, p_session.state = p_delay.to_state, p_delay.loop_limit)
+        then fsm_internal.passage_at(p_session.session_id, p_session.state, p_delay.to_state, p_delay.loop_limit) end, false)::fsm_internal.passage_rule,
+    fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_delay.to_state));
+end
+$$;
+comment on function fsm_internal.take_deadline(fsm_internal.locked_session, fsm_internal.machine_delays) is
+  'Writes the transition of a deadline, unless a turn is held: loop rule, schema and invariants of its target decide as for every write.';
+
+-- internal/deadlines/wake.sql
+create function fsm_internal.wake(
+  p_session_id text, p_machine text, p_machine_version integer, p_state text, p_entered_at timestamptz, p_first_at timestamptz,
+  p_wake_at timestamptz)
+returns timestamptz
+language plpgsql
+volatile
+as $$
+declare
+  v_wake_at timestamptz := p_first_at;
+begin
+  if p_wake_at is not null then  -- it had deadlines before, and may have taken some of this stay already
+    v_wake_at := fsm_internal.next_deadline(p_machine, p_machine_version, p_state, p_entered_at, (
+      select d.fired_ms from fsm_internal.deadlines d where d.session_id = p_session_id and d.fired_entered_at = p_entered_at));
+  end if;
+  perform fsm_internal.put_wake(p_session_id, v_wake_at);
+  return v_wake_at;
+end
+$$;
+comment on function fsm_internal.wake(text, text, integer, text, timestamptz, timestamptz, timestamptz) is
+  'Sees to it that fsm.fire_deadlines looks at a session when its next deadline in this state is due, and says when that is (infinity: all were fired). p_first_at: when the state''s first one is due; p_wake_at: sessions.wake_at as it was. The caller writes it into sessions.wake_at.';
+
+create function fsm_internal.next_deadline(
+  p_machine text, p_machine_version integer, p_state text, p_entered_at timestamptz, p_fired_ms bigint)
+returns timestamptz
+language plpgsql
+volatile
+as $$
+begin
+  return coalesce(p_entered_at + (
+    select min(d.delay_ms) from fsm_internal.machine_delays d
+    where d.machine = p_machine and d.machine_version = p_machine_version and d.state = p_state
+      and d.delay_ms > coalesce(p_fired_ms, 0)) * interval '1 millisecond', 'infinity');
+end
+$$;
+comment on function fsm_internal.next_deadline(text, integer, text, timestamptz, bigint) is
+  'When the next deadline of a stay in a state is due, those of up to p_fired_ms having been fired; infinity: there is none.';
+
+create function fsm_internal.put_wake(p_session_id text, p_wake_at timestamptz)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  insert into fsm_internal.deadlines as d (session_id, wake_at) values (p_session_id, p_wake_at)
+  on conflict on constraint deadlines_pkey do update set wake_at = excluded.wake_at, refusals = 0
+  where (d.wake_at, d.refusals) is distinct from (excluded.wake_at, 0);
+end
+$$;
+comment on function fsm_internal.put_wake(text, timestamptz) is 'Writes when to look at a session. The same has to go into sessions.wake_at.';
+
+create function fsm_internal.wake_now(p_session_id text)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  update fsm_internal.deadlines d set wake_at = v_now, refusals = 0
+  where d.session_id = p_session_id and d.refusals > 0 and d.wake_at > v_now;
+  if found then
+    update fsm_internal.sessions s set wake_at = v_now where s.session_id = p_session_id;
+  end if;
+end
+$$;
+comment on function fsm_internal.wake_now(text) is 'Ends the pause after a refused deadline: what it was refused for may be gone.';
+
+-- internal/sessions/admission_refusal.sql
+create function fsm_internal.admission_refusal(
+  p_session fsm_internal.locked_session, p_write fsm_internal.pending_write, p_rule fsm_internal.passage_rule, p_wanted_state text)
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_findings jsonb := (
+    select jsonb_agg(jsonb_build_object('code', f.code, 'path', f.path, 'message', f.message))
+    from fsm_internal.admission_findings(p_session.machine, p_session.machine_version, p_write.to_state, p_write.context) f);
+begin
+  if p_write.kind = 'divert' then
+    return fsm_internal.refusal('SM040', 'loop blocked',
+      fsm_internal.loop_detail(p_session, p_wanted_state, p_write.event, p_rule) || jsonb_build_object('findings', v_findings),
+      'Nothing was written. The loop should have been left for divert_to, which refuses this context as the findings say.');
+  end if;
+  return fsm_internal.findings_refusal(p_session.session_id, p_write.to_state, v_findings);
+end
+$$;
+comment on function fsm_internal.admission_refusal(fsm_internal.locked_session, fsm_internal.pending_write, fsm_internal.passage_rule, text) is
+  'The refusal SM021 with the findings, or SM040 when the state that refuses is the one a loop was diverted to.';
 
 -- internal/sessions/candidate_rule.sql
 create function fsm_internal.candidate_rule(p_session fsm_internal.locked_session, p_event text, p_candidate integer)
@@ -3525,7 +4181,7 @@ declare
 begin
   select c.loop_limit, c.loop_window, c.loop_action, c.divert_to,
     case when fsm_internal.may_loop(p_session.version, c.from_state = c.to_state, c.loop_limit)
-      then fsm_internal.passage_at(p_session.session_id, p_session.state, c.to_state, c.loop_limit) end
+      then fsm_internal.passage_at(p_session.session_id, p_session.state, c.to_state, c.loop_limit) end, c.reenter
   into v_rule
   from fsm_internal.machine_candidates c
   where c.machine = p_session.machine and c.machine_version = p_session.machine_version
@@ -3535,49 +4191,6 @@ end
 $$;
 comment on function fsm_internal.candidate_rule(fsm_internal.locked_session, text, integer) is
   'The loop rule of one candidate of an event of the session''s state, with the passage that decides.';
-
-create function fsm_internal.candidate_reenters(p_session fsm_internal.locked_session, p_event text, p_candidate integer)
-returns boolean
-language plpgsql
-volatile
-as $$
-begin
-  return (
-    select c.reenter
-    from fsm_internal.machine_candidates c
-    where c.machine = p_session.machine and c.machine_version = p_session.machine_version
-      and c.from_state = p_session.state and c.event = p_event and c.candidate = p_candidate);
-end
-$$;
-comment on function fsm_internal.candidate_reenters(fsm_internal.locked_session, text, integer) is
-  'Whether one candidate of an event of the session''s state enters its target anew.';
-
--- internal/sessions/check_preconditions.sql
-create function fsm_internal.check_preconditions(
-  p_session fsm_internal.locked_session, p_is_final boolean, p_expected_version bigint, p_turn bigint)
-returns void
-language plpgsql
-volatile
-as $$
-begin
-  if p_turn is not null then
-    -- No turn can be held in this release, so no token can be the held one.
-    perform fsm_internal.refuse('SM051', 'turn token stale',
-      jsonb_build_object('session_id', p_session.session_id, 'turn', p_turn, 'held_turn', null),
-      'No turn is held on this session. Leave p_turn out, or begin a turn and use its token.');
-  end if;
-  if p_session.version <> p_expected_version then
-    perform fsm_internal.refuse_version(p_session.session_id, p_session.version, p_expected_version, p_session.state);
-  end if;
-  if p_is_final then
-    perform fsm_internal.refuse('SM012', 'session is in a final state',
-      jsonb_build_object('session_id', p_session.session_id, 'state', p_session.state, 'version', p_session.version),
-      'A finished session takes no more saves or events. Start a new session, or roll this one back to an open state.');
-  end if;
-end
-$$;
-comment on function fsm_internal.check_preconditions(fsm_internal.locked_session, boolean, bigint, bigint) is
-  'What holds for every write once the session is read: SM051 turn token, SM030 version (p_expected_version null: any), SM012 final state, in this order.';
 
 -- internal/sessions/choose_move.sql
 create function fsm_internal.choose_move(
@@ -3644,15 +4257,40 @@ comment on function fsm_internal.context_at(text, bigint) is
 -- internal/sessions/create_session.sql
 create function fsm_internal.create_session(
   p_session_id text, p_machine text, p_context jsonb, p_machine_version integer, p_request_id uuid, p_actor text, p_note jsonb)
-returns fsm_internal.save_result
+returns fsm_internal.outcome
+language plpgsql
+volatile
+as $$
+declare
+  v_replay fsm_internal.outcome := fsm_internal.claim_id(p_session_id, p_request_id);
+  v_initial fsm_internal.machine_states;
+begin
+  if v_replay.session_id is not null then
+    return v_replay;
+  end if;
+  v_initial := fsm_internal.initial_state(p_machine, p_machine_version);
+  perform fsm_internal.refuse(fsm_internal.form_refusal(p_session_id, v_initial.state, p_context, v_initial.max_context_bytes));
+  p_context := fsm_internal.bare_context(p_context);
+  perform fsm_internal.refuse(fsm_internal.limit_refusal(p_session_id, v_initial.state, p_context, array(select jsonb_object_keys(p_context))));
+  if not fsm_internal.admits(p_context, v_initial.schema_check, v_initial.schema_rest, v_initial.invariants) then
+    perform fsm_internal.refuse_findings(p_session_id, v_initial.state, (
+      select jsonb_agg(jsonb_build_object('code', f.code, 'path', f.path, 'message', f.message))
+      from fsm_internal.admission_findings(p_machine, v_initial.machine_version, v_initial.state, p_context) f));
+  end if;
+  return fsm_internal.insert_session(p_session_id, v_initial,
+    ('create', v_initial.state, null, p_context, null, false, p_request_id, p_actor, p_note)::fsm_internal.pending_write);
+end
+$$;
+comment on function fsm_internal.create_session(text, text, jsonb, integer, uuid, text, jsonb) is
+  'fsm.create_session behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
+
+create function fsm_internal.claim_id(p_session_id text, p_request_id uuid)
+returns fsm_internal.outcome
 language plpgsql
 volatile
 as $$
 declare
   v_existing record;
-  v_initial fsm_internal.machine_states;
-  v_at timestamptz;
-  v_write fsm_internal.pending_write;
 begin
   perform fsm_internal.make_durable();
   perform fsm_internal.lock_session(p_session_id);
@@ -3666,23 +4304,11 @@ begin
   if v_existing.version is not null then
     perform fsm_internal.refuse_existing_session(p_session_id, v_existing.machine, v_existing.state, v_existing.version);
   end if;
-  v_initial := fsm_internal.initial_state(p_machine, p_machine_version);
-  p_context := fsm_internal.bare_context(p_session_id, v_initial.state, p_context, v_initial.max_context_bytes);
-  perform fsm_internal.check_limits(p_session_id, v_initial.state, p_context, array(select jsonb_object_keys(p_context)));
-  if not fsm_internal.admits(p_context, v_initial.schema_check, v_initial.schema_rest, v_initial.invariants) then
-    perform fsm_internal.refuse_findings(p_session_id, v_initial.state, (
-      select jsonb_agg(jsonb_build_object('code', f.code, 'path', f.path, 'message', f.message))
-      from fsm_internal.admission_findings(p_machine, v_initial.machine_version, v_initial.state, p_context) f));
-  end if;
-  v_at := clock_timestamp();
-  v_write := ('create', v_initial.state, null, p_context, null, false, p_request_id, p_actor, p_note);
-  perform fsm_internal.insert_session(p_session_id, v_initial, v_write, v_at);
-  return row(p_session_id, p_machine, v_initial.machine_version, 1, v_initial.state, null, true, false, false, false,
-    v_initial.context_version, v_at, v_at, v_at)::fsm_internal.save_result;
+  return null;
 end
 $$;
-comment on function fsm_internal.create_session(text, text, jsonb, integer, uuid, text, jsonb) is
-  'fsm.create_session behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
+comment on function fsm_internal.claim_id(text, uuid) is
+  'Locks an id that a new session is to have. Null: it is free; the first answer if this request made the session; SM011 if it exists otherwise.';
 
 create function fsm_internal.refuse_existing_session(p_session_id text, p_machine text, p_state text, p_version bigint)
 returns void
@@ -3697,41 +4323,35 @@ end
 $$;
 comment on function fsm_internal.refuse_existing_session(text, text, text, bigint) is 'Raises SM011.';
 
-create function fsm_internal.insert_session(
-  p_session_id text, p_initial fsm_internal.machine_states, p_write fsm_internal.pending_write, p_at timestamptz)
-returns void
+-- internal/sessions/delete_session.sql
+create function fsm_internal.delete_session(p_session_id text)
+returns boolean
 language plpgsql
 volatile
 as $$
 declare
-  v_nothing fsm_internal.locked_session;  -- what was there before: no version, no state, no hash
-  v_hash bytea;
+  v_session record;
 begin
-  insert into fsm_internal.sessions (session_id, machine, machine_version, state, version, context, entered_at, created_at, updated_at)
-  values (p_session_id, p_initial.machine, p_initial.machine_version, p_initial.state, 1,
-    fsm_internal.write_context(p_session_id, p_write.context), p_at, p_at, p_at)
-  on conflict do nothing;
-  if not found then
-    perform fsm_internal.refuse_existing_session(p_session_id, p_initial.machine, null, null);
+  perform fsm_internal.make_durable();
+  perform fsm_internal.lock_session(p_session_id);
+  delete from fsm_internal.sessions s where s.session_id = p_session_id
+  returning s.version, s.state, s.updated_at, s.turn into v_session;
+  if v_session.version is null then
+    return false;
   end if;
-  if p_initial.audit_chain then
-    v_nothing.session_id := p_session_id;
-    v_nothing.version := 0;
-    v_nothing.machine_version := p_initial.machine_version;
-    v_hash := fsm_internal.next_chain_hash(v_nothing, p_write, false, p_at, p_at);
-  end if;
-  insert into fsm_internal.history (session_id, version, kind, machine_version, from_state, to_state, actor, db_user, note,
-    request_id, loop_detected, at, entered_at, chain_hash)
-  values (p_session_id, 1, p_write.kind, p_initial.machine_version, null, p_initial.state, p_write.actor, session_user, p_write.note,
-    p_write.request_id, false, p_at, p_at, v_hash)
-  on conflict on constraint history_pkey do nothing;
-  if not found then
-    perform fsm_internal.report_corrupt_session(p_session_id, 'history_without_session', jsonb_build_object('version', 1));
-  end if;
+  delete from fsm_internal.history h where h.session_id = p_session_id;
+  delete from fsm_internal.history_cuts c where c.session_id = p_session_id;
+  delete from fsm_internal.turns t where t.session_id = p_session_id;
+  delete from fsm_internal.deadlines d where d.session_id = p_session_id;
+  insert into fsm_internal.deleted_sessions (session_id, at, version, state, turn)
+  values (p_session_id, greatest(clock_timestamp(), v_session.updated_at + interval '1 microsecond', (
+      select max(d.at) + interval '1 microsecond' from fsm_internal.deleted_sessions d where d.session_id = p_session_id)),
+    v_session.version, v_session.state, v_session.turn);
+  return true;
 end
 $$;
-comment on function fsm_internal.insert_session(text, fsm_internal.machine_states, fsm_internal.pending_write, timestamptz) is
-  'Version 1 of a session and its first row of history. SM011 when another transaction made it first, SM060 when history has rows of a session that is gone.';
+comment on function fsm_internal.delete_session(text) is
+  'Erases a session under its lock with all that belongs to it, and leaves a row of deleted_sessions; false if there is none.';
 
 -- internal/sessions/entry_obstacle.sql
 create function fsm_internal.entry_obstacle(
@@ -3762,6 +4382,119 @@ $$;
 comment on function fsm_internal.entry_obstacle(text, jsonb, text, integer, text, text, integer) is
   'Why a candidate whose guard holds would not lead to its target now: a loop that is blocked or diverted, or a target that does not admit the context. Null: it would.';
 
+-- internal/sessions/fork_session.sql
+create function fsm_internal.fork_session(
+  p_session_id text, p_source_session_id text, p_version bigint, p_request_id uuid, p_actor text)
+returns fsm_internal.outcome
+language plpgsql
+volatile
+as $$
+declare
+  v_replay fsm_internal.outcome := fsm_internal.claim_id(p_session_id, p_request_id);
+  v_source record;
+  v_state fsm_internal.machine_states;
+begin
+  if v_replay.session_id is not null then
+    return v_replay;
+  end if;
+  select s.machine, h.machine_version, h.to_state, v.retired, fsm_internal.context_at(s.session_id, p_version) as context into v_source
+  from fsm_internal.sessions s
+  join fsm_internal.history h on h.session_id = s.session_id and h.version = p_version
+  left join fsm_internal.machine_versions v on v.machine = s.machine and v.machine_version = h.machine_version
+  where s.session_id = p_source_session_id;
+  if v_source.machine is null then
+    perform fsm_internal.check_session_exists(p_source_session_id);
+    perform fsm_internal.refuse_version_not_retained(p_source_session_id, 'p_version', p_version);
+  end if;
+  select t.* into v_state from fsm_internal.machine_states t
+  where t.machine = v_source.machine and t.machine_version = v_source.machine_version and t.state = v_source.to_state;
+  if v_state.state is null then
+    perform fsm_internal.refuse_unknown_state(p_source_session_id, v_source.machine, v_source.machine_version, v_source.to_state);
+  end if;
+  if v_source.retired then
+    perform fsm_internal.refuse_unknown_machine(v_source.machine, v_source.machine_version);
+  end if;
+  return fsm_internal.insert_session(p_session_id, v_state,
+    ('fork', v_source.to_state, null, v_source.context, null, false, p_request_id, p_actor,
+      jsonb_build_object('session_id', p_source_session_id, 'version', p_version))::fsm_internal.pending_write);
+end
+$$;
+comment on function fsm_internal.fork_session(text, text, bigint, uuid, text) is
+  'fsm.fork_session behind its argument checks. It locks and writes the new session only; the version of the source that it copies can no longer change.';
+
+create function fsm_internal.refuse_version_not_retained(p_session_id text, p_argument text, p_version bigint)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform fsm_internal.refuse(fsm_internal.argument_refusal(p_argument, 'version never made or no longer retained', (
+      select jsonb_build_object('session_id', p_session_id, 'version', p_version, 'oldest_version', min(h.version), 'newest_version', max(h.version))
+      from fsm_internal.history h where h.session_id = p_session_id),
+    'Give a version from oldest_version to newest_version; fsm.history lists them.'));
+end
+$$;
+comment on function fsm_internal.refuse_version_not_retained(text, text, bigint) is 'Raises 22023 for a version that a session does not have.';
+
+-- internal/sessions/insert_session.sql
+create function fsm_internal.insert_session(
+  p_session_id text, p_state fsm_internal.machine_states, p_write fsm_internal.pending_write)
+returns fsm_internal.outcome
+language plpgsql
+volatile
+as $$
+declare
+  v_at timestamptz := clock_timestamp();
+  v_wake_at timestamptz;
+begin
+  if p_state.first_delay_ms is not null then
+    v_wake_at := fsm_internal.wake(p_session_id, p_state.machine, p_state.machine_version, p_state.state, v_at,
+      v_at + p_state.first_delay_ms * interval '1 millisecond', null);
+  end if;
+  insert into fsm_internal.sessions (session_id, machine, machine_version, state, version, context, entered_at, created_at, updated_at, wake_at)
+  values (p_session_id, p_state.machine, p_state.machine_version, p_state.state, 1,
+    fsm_internal.write_context(p_session_id, p_write.context), v_at, v_at, v_at, v_wake_at)
+  on conflict do nothing;
+  if not found then
+    perform fsm_internal.refuse_existing_session(p_session_id, p_state.machine, null, null);
+  end if;
+  perform fsm_internal.insert_first_history(p_session_id, p_state, p_write, v_at);
+  return (p_session_id, p_state.machine, p_state.machine_version, 1, p_state.state, null, true, false, false, p_state.is_final,
+    p_state.context_version, v_at, v_at, v_at, null, null)::fsm_internal.outcome;
+end
+$$;
+comment on function fsm_internal.insert_session(text, fsm_internal.machine_states, fsm_internal.pending_write) is
+  'Version 1 of a session in a state, and its first row of history. SM011 when another transaction made it first.';
+
+create function fsm_internal.insert_first_history(
+  p_session_id text, p_state fsm_internal.machine_states, p_write fsm_internal.pending_write, p_at timestamptz)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_nothing fsm_internal.locked_session;  -- what was there before: no version, no state, no hash
+  v_hash bytea;
+begin
+  if p_state.audit_chain then
+    v_nothing.session_id := p_session_id;
+    v_nothing.version := 0;
+    v_nothing.machine_version := p_state.machine_version;
+    v_hash := fsm_internal.next_chain_hash(v_nothing, p_write, false, p_at, p_at);
+  end if;
+  insert into fsm_internal.history (session_id, version, kind, machine_version, from_state, to_state, actor, db_user, note,
+    request_id, loop_detected, at, entered_at, chain_hash)
+  values (p_session_id, 1, p_write.kind, p_state.machine_version, null, p_state.state, p_write.actor, session_user, p_write.note,
+    p_write.request_id, false, p_at, p_at, v_hash)
+  on conflict on constraint history_pkey do nothing;
+  if not found then
+    perform fsm_internal.report_corrupt_session(p_session_id, 'history_without_session', jsonb_build_object('version', 1));
+  end if;
+end
+$$;
+comment on function fsm_internal.insert_first_history(text, fsm_internal.machine_states, fsm_internal.pending_write, timestamptz) is
+  'The row of history of version 1. SM060 when history has rows of a session that is gone.';
+
 -- internal/sessions/lock_session.sql
 create function fsm_internal.lock_session(p_session_id text)
 returns boolean
@@ -3769,7 +4502,7 @@ language sql
 volatile
 return pg_advisory_xact_lock(hashtextextended('fsm:session:' || p_session_id, 0)) is not null;
 comment on function fsm_internal.lock_session(text) is
-  'Takes the session''s advisory lock to the end of the transaction; true. The only place that takes it, and the first step of every write: nothing that a decision rests on may be read before.';
+  'Takes the session''s advisory lock to the end of the transaction; true. The first step of every write: nothing that a decision rests on may be read before.';
 
 create function fsm_internal.make_durable()
 returns boolean
@@ -3779,6 +4512,71 @@ return current_setting('synchronous_commit') not in ('off', 'local', 'remote_wri
   or set_config('synchronous_commit', 'on', true) = 'on';
 comment on function fsm_internal.make_durable() is
   'Sees to it that the commit of this transaction waits until it is durable, whatever the caller''s session is set to; true. It only raises: remote_apply stays.';
+
+create function fsm_internal.try_lock_session(p_session_id text)
+returns boolean
+language sql
+volatile
+return pg_try_advisory_xact_lock(hashtextextended('fsm:session:' || p_session_id, 0));
+comment on function fsm_internal.try_lock_session(text) is
+  'As fsm_internal.lock_session, but false at once if another transaction has the lock. For those that write to many sessions in an order of their own: they never wait, so they never deadlock.';
+
+create function fsm_internal.lock_sessions(p_session_ids text[])
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_key bigint;
+begin
+  for v_key in
+    select distinct hashtextextended('fsm:session:' || i.id, 0) as key from unnest(p_session_ids) i(id) where i.id is not null order by key
+  loop
+    perform pg_advisory_xact_lock(v_key);
+  end loop;
+end
+$$;
+comment on function fsm_internal.lock_sessions(text[]) is
+  'Takes the locks of many sessions, waiting for each, in the order of their keys: the order is the same for every caller, so batches never deadlock with each other.';
+
+-- internal/sessions/move_refusal.sql
+create function fsm_internal.move_refusal(
+  p_session fsm_internal.locked_session, p_to_state text, p_event text, p_context jsonb)
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_allowed jsonb;
+  v_tried jsonb;
+  v_detail jsonb;
+begin
+  select coalesce(jsonb_agg(distinct c.event), '[]'),
+    jsonb_agg(jsonb_build_object('event', c.event, 'candidate', c.candidate, 'to_state', c.to_state, 'guard', c.guard_source,
+        'holds', c.guard is null or jsonb_path_match(p_context, c.guard, '{}', true) is true)
+      order by c.event collate "C", c.candidate)
+      filter (where c.event = p_event or (p_event is null and exists (
+        select from fsm_internal.machine_candidates o
+        where o.machine = c.machine and o.machine_version = c.machine_version and o.from_state = c.from_state
+          and o.event = c.event and o.to_state = p_to_state)))
+  into v_allowed, v_tried
+  from fsm_internal.machine_candidates c
+  where c.machine = p_session.machine and c.machine_version = p_session.machine_version and c.from_state = p_session.state;
+
+  v_detail := jsonb_build_object('session_id', p_session.session_id, 'machine', p_session.machine,
+    'machine_version', p_session.machine_version, 'state', p_session.state, 'to_state', p_to_state, 'event', p_event,
+    'version', p_session.version, 'allowed_events', v_allowed);
+  if v_tried is null
+    or (p_to_state is not null and not jsonb_path_exists(v_tried, '$[*] ? (@.to_state == $to)', jsonb_build_object('to', p_to_state))) then
+    return fsm_internal.refusal('SM020', 'no such transition from this state', v_detail,
+      'Nothing was written. Send one of allowed_events, or save in a state that one of them leads to; fsm.allowed_events says where each goes.');
+  end if;
+  return fsm_internal.refusal('SM022', 'guard does not hold', v_detail || jsonb_build_object('candidates', v_tried),
+    'Nothing was written. candidates says which guards held for this context, in the order tried: change the context, or go where the first that holds leads.');
+end
+$$;
+comment on function fsm_internal.move_refusal(fsm_internal.locked_session, text, text, jsonb) is
+  'The refusal SM020 when no event (p_event given: not that one) has a candidate for p_to_state (null: any), SM022 when one has but a guard keeps it from it.';
 
 -- internal/sessions/next_chain_hash.sql
 create function fsm_internal.next_chain_hash(
@@ -3818,15 +4616,12 @@ as $$
 declare
   v_terms fsm_internal.admission := fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_session.state);
 begin
-  if v_terms.is_final is null then
-    perform fsm_internal.refuse_unknown_state(p_session.session_id, p_session.machine, p_session.machine_version, p_session.state);
-  end if;
-  perform fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
+  perform fsm_internal.refuse(fsm_internal.precondition_refusal(p_session, v_terms.is_final, p_expected_version, p_turn));
   return v_terms;
 end
 $$;
 comment on function fsm_internal.open_session(fsm_internal.locked_session, bigint, bigint) is
-  'The terms of the present state of a session that takes writes. SM060 its machine has no such state; SM051, SM030, SM012.';
+  'The terms of the present state of a session that takes writes. Raises what fsm_internal.precondition_refusal finds.';
 
 create function fsm_internal.changed_context(
   p_session fsm_internal.locked_session, p_patch jsonb, p_append jsonb, p_max_context_bytes bigint)
@@ -3834,14 +4629,43 @@ returns jsonb
 language plpgsql
 volatile
 as $$
+declare
+  v_context jsonb := fsm_internal.patched_context(p_session.session_id, p_session.state, p_session.context, p_patch, p_append);
 begin
-  return fsm_internal.bare_context(p_session.session_id, p_session.state,
-    fsm_internal.patched_context(p_session.session_id, p_session.state, p_session.context, p_patch, p_append),
-    p_max_context_bytes);
+  perform fsm_internal.refuse(fsm_internal.form_refusal(p_session.session_id, p_session.state, v_context, p_max_context_bytes));
+  return v_context || '{}';
 end
 $$;
 comment on function fsm_internal.changed_context(fsm_internal.locked_session, jsonb, jsonb, bigint) is
   'The context of a session after a merge patch and an append, in the form that is stored. SM021 for the form of patch, append or result.';
+
+-- internal/sessions/precondition_refusal.sql
+create function fsm_internal.precondition_refusal(
+  p_session fsm_internal.locked_session, p_is_final boolean, p_expected_version bigint, p_turn bigint)
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_refusal jsonb;
+begin
+  if p_is_final is null then
+    return fsm_internal.unknown_state_refusal(p_session.session_id, p_session.machine, p_session.machine_version, p_session.state);
+  end if;
+  if p_turn is not null or p_session.turn is not null then
+    v_refusal := fsm_internal.turn_refusal(p_session.session_id, p_turn);
+    if v_refusal is not null then
+      return v_refusal;
+    end if;
+  end if;
+  return case
+    when p_session.version <> p_expected_version then
+      fsm_internal.version_refusal(p_session.session_id, p_session.version, p_expected_version, p_session.state)
+    when p_is_final then fsm_internal.final_refusal(p_session) end;
+end
+$$;
+comment on function fsm_internal.precondition_refusal(fsm_internal.locked_session, boolean, bigint, bigint) is
+  'What holds for every write once the session is read: SM060 a state its machine does not have (p_is_final null), SM050 and SM051 turn, SM030 version (p_expected_version null: any), SM012 final state, in this order. Null: nothing against it.';
 
 -- internal/sessions/read_locked_session.sql
 create function fsm_internal.read_locked_session(p_session_id text)
@@ -3856,7 +4680,7 @@ begin
   perform fsm_internal.lock_session(p_session_id);
   -- The empty object unpacks a context that is stored compressed or out of line: once, not at each use.
   select s.session_id, s.machine, s.machine_version, s.state, s.version, fsm_internal.read_context(s.session_id, s.context) || '{}',
-    s.entered_at, s.created_at, s.updated_at
+    s.entered_at, s.created_at, s.updated_at, s.turn, s.wake_at
   into v_session
   from fsm_internal.sessions s
   where s.session_id = p_session_id
@@ -3886,85 +4710,55 @@ comment on function fsm_internal.replayed_version(text, uuid) is
   'The version that a request id made of this session, null if none. Asked under the session''s lock.';
 
 -- internal/sessions/refusals.sql
+create function fsm_internal.unknown_session_refusal(p_session_id text)
+returns jsonb
+language sql
+stable
+return fsm_internal.refusal('SM010', 'session not found', jsonb_build_object('session_id', p_session_id),
+  'Create it with fsm.create_session, or check the id: ids are compared byte for byte.');
+comment on function fsm_internal.unknown_session_refusal(text) is 'The refusal SM010.';
+
 create function fsm_internal.refuse_unknown_session(p_session_id text)
 returns void
 language plpgsql
 volatile
 as $$
 begin
-  perform fsm_internal.refuse('SM010', 'session not found', jsonb_build_object('session_id', p_session_id),
-    'Create it with fsm.create_session, or check the id: ids are compared byte for byte.');
+  perform fsm_internal.refuse(fsm_internal.unknown_session_refusal(p_session_id));
 end
 $$;
 comment on function fsm_internal.refuse_unknown_session(text) is 'Raises SM010.';
 
-create function fsm_internal.refuse_version(p_session_id text, p_version bigint, p_expected_version bigint, p_state text)
+create function fsm_internal.check_session_exists(p_session_id text)
 returns void
 language plpgsql
-volatile
+stable
 as $$
 begin
-  perform fsm_internal.refuse('SM030', 'version conflict',
-    jsonb_build_object('session_id', p_session_id, 'version', p_version, 'expected_version', p_expected_version, 'state', p_state),
-    'Another writer was faster and nothing was written. Load the session, decide anew on what it says, and save with its version.');
-end
-$$;
-comment on function fsm_internal.refuse_version(text, bigint, bigint, text) is 'Raises SM030; version is what is stored.';
-
-create function fsm_internal.report_corrupt_session(p_session_id text, p_code text, p_facts jsonb)
-returns void
-language plpgsql
-volatile
-as $$
-declare
-  v_detail jsonb := jsonb_build_object('session_id', p_session_id, 'code', p_code) || p_facts;
-begin
-  raise log 'fsm.corrupt %', v_detail;
-  raise exception using errcode = 'SM060', message = 'stored session corrupt', detail = v_detail::text,
-    hint = 'Nothing was written. Somebody changed the tables by hand, or storage failed: compare with a backup before you repair the row.';
-end
-$$;
-comment on function fsm_internal.report_corrupt_session(text, text, jsonb) is
-  'Writes the line fsm.corrupt to the server log and raises SM060. p_code: what is wrong, a slug; p_facts: more of the DETAIL object.';
-
-create function fsm_internal.refuse_unknown_state(p_session_id text, p_machine text, p_machine_version integer, p_state text)
-returns boolean
-language plpgsql
-volatile
-as $$
-begin
-  perform fsm_internal.report_corrupt_session(p_session_id, 'unknown_state',
-    jsonb_build_object('machine', p_machine, 'machine_version', p_machine_version, 'state', p_state));
-  return null;
-end
-$$;
-comment on function fsm_internal.refuse_unknown_state(text, text, integer, text) is
-  'Raises SM060 for a session in a state that its machine version does not have. Boolean only so that it can stand where is_final is missing.';
-
--- internal/sessions/refuse_admission.sql
-create function fsm_internal.refuse_admission(
-  p_session fsm_internal.locked_session, p_write fsm_internal.pending_write, p_rule fsm_internal.passage_rule, p_wanted_state text)
-returns void
-language plpgsql
-volatile
-as $$
-declare
-  v_findings jsonb := (
-    select jsonb_agg(jsonb_build_object('code', f.code, 'path', f.path, 'message', f.message))
-    from fsm_internal.admission_findings(p_session.machine, p_session.machine_version, p_write.to_state, p_write.context) f);
-begin
-  if p_write.kind = 'divert' then
-    perform fsm_internal.refuse('SM040', 'loop blocked',
-      jsonb_build_object('session_id', p_session.session_id, 'from_state', p_session.state, 'to_state', p_wanted_state,
-        'event', p_write.event, 'version', p_session.version, 'loop_limit', p_rule.loop_limit,
-        'loop_window', fsm_internal.window_text(p_rule.loop_window), 'action', p_rule.loop_action, 'divert_to', p_rule.divert_to, 'findings', v_findings),
-      'Nothing was written. The loop should have been left for divert_to, which refuses this context as the findings say.');
+  if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
+    perform fsm_internal.refuse_unknown_session(p_session_id);
   end if;
-  perform fsm_internal.refuse_findings(p_session.session_id, p_write.to_state, v_findings);
 end
 $$;
-comment on function fsm_internal.refuse_admission(fsm_internal.locked_session, fsm_internal.pending_write, fsm_internal.passage_rule, text) is
-  'Raises SM021 with the findings, or SM040 when the state that refuses is the one a loop was diverted to.';
+comment on function fsm_internal.check_session_exists(text) is 'Raises SM010 unless there is such a session.';
+
+create function fsm_internal.version_refusal(p_session_id text, p_version bigint, p_expected_version bigint, p_state text)
+returns jsonb
+language sql
+stable
+return fsm_internal.refusal('SM030', 'version conflict',
+  jsonb_build_object('session_id', p_session_id, 'version', p_version, 'expected_version', p_expected_version, 'state', p_state),
+  'Another writer was faster and nothing was written. Load the session, decide anew on what it says, and save with its version.');
+comment on function fsm_internal.version_refusal(text, bigint, bigint, text) is 'The refusal SM030; version is what is stored.';
+
+create function fsm_internal.final_refusal(p_session fsm_internal.locked_session)
+returns jsonb
+language sql
+stable
+return fsm_internal.refusal('SM012', 'session is in a final state',
+  jsonb_build_object('session_id', p_session.session_id, 'state', p_session.state, 'version', p_session.version),
+  'A finished session takes no more saves or events. Start a new session, or roll this one back to an open state.');
+comment on function fsm_internal.final_refusal(fsm_internal.locked_session) is 'The refusal SM012.';
 
 create function fsm_internal.refuse_lost_write(p_session fsm_internal.locked_session)
 returns void
@@ -3972,91 +4766,81 @@ language plpgsql
 volatile
 as $$
 begin
-  perform fsm_internal.refuse_version(p_session.session_id, p_session.version + 1, p_session.version, p_session.state);
+  perform fsm_internal.refuse(fsm_internal.version_refusal(p_session.session_id, p_session.version + 1, p_session.version, p_session.state));
 end
 $$;
 comment on function fsm_internal.refuse_lost_write(fsm_internal.locked_session) is
-  'Raises SM030 when the version that a write was based on was taken in spite of the lock.';
+  'Raises SM030 when the version that a write was based on was taken in spite of the lock. Never answered as a row: half of the write may be done, and only an error undoes it.';
 
--- internal/sessions/refuse_move.sql
-create function fsm_internal.refuse_move(
-  p_session fsm_internal.locked_session, p_to_state text, p_event text, p_context jsonb)
+create function fsm_internal.corrupt_refusal(p_session_id text, p_code text, p_facts jsonb)
+returns jsonb
+language sql
+stable
+return fsm_internal.refusal('SM060', 'stored session corrupt', jsonb_build_object('session_id', p_session_id, 'code', p_code) || p_facts,
+  'Nothing was written. Somebody changed the tables by hand, or storage failed: compare with a backup before you repair the row. fsm.verify_sessions lists all that is wrong.');
+comment on function fsm_internal.corrupt_refusal(text, text, jsonb) is
+  'The refusal SM060. p_code: what is wrong, a slug; p_facts: more of the DETAIL object.';
+
+create function fsm_internal.unknown_state_refusal(p_session_id text, p_machine text, p_machine_version integer, p_state text)
+returns jsonb
+language sql
+stable
+return fsm_internal.corrupt_refusal(p_session_id, 'unknown_state',
+  jsonb_build_object('machine', p_machine, 'machine_version', p_machine_version, 'state', p_state));
+comment on function fsm_internal.unknown_state_refusal(text, text, integer, text) is
+  'The refusal SM060 of a session in a state that its machine version does not have.';
+
+create function fsm_internal.report_corrupt_session(p_session_id text, p_code text, p_facts jsonb)
 returns void
 language plpgsql
 volatile
 as $$
-declare
-  v_allowed jsonb;
-  v_tried jsonb;
-  v_detail jsonb;
 begin
-  select coalesce(jsonb_agg(distinct c.event), '[]'),
-    jsonb_agg(jsonb_build_object('event', c.event, 'candidate', c.candidate, 'to_state', c.to_state, 'guard', c.guard_source,
-        'holds', c.guard is null or jsonb_path_match(p_context, c.guard, '{}', true) is true)
-      order by c.event collate "C", c.candidate)
-      filter (where c.event = p_event or (p_event is null and exists (
-        select from fsm_internal.machine_candidates o
-        where o.machine = c.machine and o.machine_version = c.machine_version and o.from_state = c.from_state
-          and o.event = c.event and o.to_state = p_to_state)))
-  into v_allowed, v_tried
-  from fsm_internal.machine_candidates c
-  where c.machine = p_session.machine and c.machine_version = p_session.machine_version and c.from_state = p_session.state;
-
-  v_detail := jsonb_build_object('session_id', p_session.session_id, 'machine', p_session.machine,
-    'machine_version', p_session.machine_version, 'state', p_session.state, 'to_state', p_to_state, 'event', p_event,
-    'version', p_session.version, 'allowed_events', v_allowed);
-  if v_tried is null
-    or (p_to_state is not null and not jsonb_path_exists(v_tried, '$[*] ? (@.to_state == $to)', jsonb_build_object('to', p_to_state))) then
-    perform fsm_internal.refuse('SM020', 'no such transition from this state', v_detail,
-      'Nothing was written. Send one of allowed_events, or save in a state that one of them leads to; fsm.allowed_events says where each goes.');
-  end if;
-  perform fsm_internal.refuse('SM022', 'guard does not hold', v_detail || jsonb_build_object('candidates', v_tried),
-    'Nothing was written. candidates says which guards held for this context, in the order tried: change the context, or go where the first that holds leads.');
+  perform fsm_internal.refuse(fsm_internal.corrupt_refusal(p_session_id, p_code, p_facts));
 end
 $$;
-comment on function fsm_internal.refuse_move(fsm_internal.locked_session, text, text, jsonb) is
-  'Raises SM020 when no event (p_event given: not that one) has a candidate for p_to_state (null: any), SM022 when one has but a guard keeps it from it.';
+comment on function fsm_internal.report_corrupt_session(text, text, jsonb) is
+  'Writes the line fsm.corrupt to the server log and raises SM060.';
 
--- internal/sessions/refuse_save.sql
-create function fsm_internal.refuse_save(
-  p_session fsm_internal.locked_session, p_to_state text, p_context jsonb, p_expected_version bigint, p_event text, p_turn bigint)
-returns void
+create function fsm_internal.refuse_unknown_state(p_session_id text, p_machine text, p_machine_version integer, p_state text)
+returns boolean
 language plpgsql
 volatile
 as $$
-declare
-  v_terms record;
 begin
-  if p_session.machine is null then
-    perform fsm_internal.refuse_unknown_session(p_session.session_id);
-  end if;
-  select t.is_final, t.max_context_bytes into v_terms
-  from fsm_internal.machine_states t
-  where t.machine = p_session.machine and t.machine_version = p_session.machine_version and t.state = p_session.state;
-  if v_terms.is_final is null then
-    perform fsm_internal.refuse_unknown_state(p_session.session_id, p_session.machine, p_session.machine_version, p_session.state);
-  end if;
-  perform fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
-  p_context := fsm_internal.bare_context(p_session.session_id, p_to_state, p_context, v_terms.max_context_bytes);
-  perform fsm_internal.check_limits(p_session.session_id, p_to_state, p_context, array(select jsonb_object_keys(p_context)));
-  perform fsm_internal.refuse_move(p_session, p_to_state, p_event, p_context);
+  perform fsm_internal.refuse(fsm_internal.unknown_state_refusal(p_session_id, p_machine, p_machine_version, p_state));
+  return null;
 end
 $$;
-comment on function fsm_internal.refuse_save(fsm_internal.locked_session, text, jsonb, bigint, text, bigint) is
-  'Raises what a save without a move, with a turn token or with another version is refused for, in the order of checking: SM010, SM060, SM051, SM030, SM012, SM021 form, SM020.';
+comment on function fsm_internal.refuse_unknown_state(text, text, integer, text) is
+  'Raises SM060 for a session in a state that its machine version does not have. Boolean only so that it can stand where is_final is missing.';
+
+create function fsm_internal.refused(p_refusal jsonb)
+returns fsm_internal.outcome
+language plpgsql
+immutable
+as $$
+declare
+  v_outcome fsm_internal.outcome;
+begin
+  v_outcome.refusal := p_refusal;
+  return v_outcome;
+end
+$$;
+comment on function fsm_internal.refused(jsonb) is 'The outcome of a write that was refused.';
 
 -- internal/sessions/replay_result.sql
 create function fsm_internal.replay_result(p_session_id text, p_version bigint)
-returns fsm_internal.save_result
+returns fsm_internal.outcome
 language plpgsql
 stable
 as $$
 declare
-  v_result fsm_internal.save_result;
+  v_result fsm_internal.outcome;
 begin
   select h.session_id, s.machine, h.machine_version, h.version, h.to_state, h.from_state,
     h.to_state is distinct from h.from_state, h.loop_detected, true, t.is_final, t.context_version,
-    h.entered_at, s.created_at, h.at
+    h.entered_at, s.created_at, h.at, null, null
   into v_result
   from fsm_internal.history h
   join fsm_internal.sessions s using (session_id)
@@ -4069,82 +4853,161 @@ $$;
 comment on function fsm_internal.replay_result(text, bigint) is
   'What the write that made this version answered, with replayed true.';
 
--- internal/sessions/save_session.sql
-create function fsm_internal.save_session(
-  p_session_id text, p_state text, p_context jsonb, p_expected_version bigint, p_event text,
-  p_request_id uuid, p_turn bigint, p_actor text, p_note jsonb)
-returns fsm_internal.save_result
+-- internal/sessions/rollback_session.sql
+create function fsm_internal.rollback_session(
+  p_session_id text, p_to_version bigint, p_expected_version bigint, p_reason text, p_request_id uuid, p_turn bigint, p_actor text)
+returns fsm_internal.outcome
 language plpgsql
 volatile
 as $$
 declare
-  v_found record;
   v_session fsm_internal.locked_session;
+  v_replayed bigint;
+  v_context jsonb;
+  v_state text;
+  v_terms fsm_internal.admission;
+  v_outcome fsm_internal.outcome;
+begin
+  v_session := fsm_internal.read_locked_session(p_session_id);
+  v_replayed := fsm_internal.replayed_version(p_session_id, p_request_id);
+  if v_replayed is not null then
+    v_outcome := fsm_internal.replay_result(p_session_id, v_replayed);
+    v_outcome.context := fsm_internal.context_at(p_session_id, v_replayed);
+    return v_outcome;
+  end if;
+  -- A final state may be left by a rollback, and a state that its machine does not have may be mended by one.
+  perform fsm_internal.refuse(fsm_internal.precondition_refusal(v_session, false, p_expected_version, p_turn));
+  select h.to_state into v_state from fsm_internal.history h where h.session_id = p_session_id and h.version = p_to_version;
+  if v_state is null then
+    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version);
+  end if;
+  v_context := fsm_internal.context_at(p_session_id, p_to_version) || '{}';
+  v_terms := fsm_internal.admission_of(v_session.machine, v_session.machine_version, v_state);
+  if v_terms.is_final is null then
+    perform fsm_internal.refuse('SM020', 'no such transition from this state',
+      jsonb_build_object('session_id', p_session_id, 'machine', v_session.machine, 'machine_version', v_session.machine_version,
+        'state', v_session.state, 'to_state', v_state, 'version', v_session.version, 'to_version', p_to_version),
+      'Nothing was written. The machine version that the session is on now does not have the state of that version: choose a version with a state that it has.');
+  end if;
+  perform fsm_internal.refuse(fsm_internal.form_refusal(p_session_id, v_state, v_context, v_terms.max_context_bytes));
+  v_outcome := fsm_internal.settle_write(v_session,
+    ('rollback', v_state, null, v_context, (fsm_internal.context_change(v_session.context, v_context)).undo, false, p_request_id, p_actor,
+      jsonb_build_object('to_version', p_to_version, 'reason', p_reason))::fsm_internal.pending_write,
+    null, v_terms);
+  v_outcome.context := v_context;
+  return v_outcome;
+end
+$$;
+comment on function fsm_internal.rollback_session(text, bigint, bigint, text, uuid, bigint, text) is
+  'fsm.rollback_session behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
+
+-- internal/sessions/save_refusal.sql
+create function fsm_internal.save_refusal(
+  p_session_id text, p_session fsm_internal.locked_session, p_has_move boolean, p_to_state text, p_context jsonb, p_expected_version bigint, p_event text,
+  p_turn bigint)
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_terms fsm_internal.admission;
+  v_refusal jsonb;
+begin
+  if p_session.machine is null then
+    return fsm_internal.unknown_session_refusal(p_session_id);
+  end if;
+  v_terms := fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_session.state);
+  v_refusal := fsm_internal.precondition_refusal(p_session, v_terms.is_final, p_expected_version, p_turn);
+  if v_refusal is not null or p_has_move then
+    return v_refusal;
+  end if;
+  v_refusal := fsm_internal.form_refusal(p_session.session_id, p_to_state, p_context, v_terms.max_context_bytes);
+  if v_refusal is null then
+    p_context := fsm_internal.bare_context(p_context);
+    v_refusal := fsm_internal.limit_refusal(p_session.session_id, p_to_state, p_context, array(select jsonb_object_keys(p_context)));
+  end if;
+  return coalesce(v_refusal, fsm_internal.move_refusal(p_session, p_to_state, p_event, p_context));
+end
+$$;
+comment on function fsm_internal.save_refusal(text, fsm_internal.locked_session, boolean, text, jsonb, bigint, text, bigint) is
+  'What a save without a move, in a session with turns, or with another version is refused for, in the order of checking: SM010, SM060, SM050, SM051, SM030, SM012, SM021 form, SM020. Null: the move is there and may be tried.';
+
+-- internal/sessions/save_session.sql
+create function fsm_internal.save_session(
+  p_session_id text, p_state text, p_context jsonb, p_expected_version bigint, p_event text,
+  p_request_id uuid, p_turn bigint, p_actor text, p_note jsonb)
+returns fsm_internal.outcome
+language plpgsql
+volatile
+as $$
+declare
+  v_session fsm_internal.locked_session;
+  v_replayed bigint;
+  v_move fsm_internal.machine_moves;
   v_change fsm_internal.context_change;
   v_chosen integer;
   v_rule fsm_internal.passage_rule;
-  v_reenter boolean := false;
+  v_refusal jsonb;
 begin
   -- In an expression, because PERFORM runs a query of its own. Both are always true.
   if not (fsm_internal.make_durable() and fsm_internal.lock_session(p_session_id)) then
     return null;
   end if;
-  -- All that a save needs in one statement: the session, its move, and the target's terms.
-  select s.machine, s.machine_version, s.state, s.version, s.entered_at, s.created_at, s.updated_at,
-    fsm_internal.read_context(s.session_id, s.context) as context, h.version as replayed_version,
-    m.events, m.candidates, m.hits, m.guards, m.same_rule, m.loop_limit, m.loop_window, m.loop_action, m.divert_to, m.target
-  into v_found
-  from fsm_internal.sessions s
-  left join fsm_internal.machine_moves m
-    on m.machine = s.machine and m.machine_version = s.machine_version and m.from_state = s.state and m.to_state = p_state
-  left join fsm_internal.history h on h.session_id = s.session_id and h.request_id = p_request_id
-  where s.session_id = p_session_id for no key update of s;
-
-  if v_found.replayed_version is not null then
-    return fsm_internal.replay_result(p_session_id, v_found.replayed_version);
+  -- Three lookups by key: joined into one statement they cost half as much again.
+  select s.session_id, s.machine, s.machine_version, s.state, s.version, fsm_internal.read_context(s.session_id, s.context),
+    s.entered_at, s.created_at, s.updated_at, s.turn, s.wake_at
+  into v_session
+  from fsm_internal.sessions s where s.session_id = p_session_id for no key update;
+  if p_request_id is not null then
+    select h.version into v_replayed from fsm_internal.history h where h.session_id = p_session_id and h.request_id = p_request_id;
+    if found then
+      return fsm_internal.replay_result(p_session_id, v_replayed);
+    end if;
   end if;
-  v_session := (p_session_id, v_found.machine, v_found.machine_version, v_found.state, v_found.version, v_found.context,
-    v_found.entered_at, v_found.created_at, v_found.updated_at);
-  if v_found.events is null or p_turn is not null or v_found.version <> p_expected_version then
-    perform fsm_internal.refuse_save(v_session, p_state, p_context, p_expected_version, p_event, p_turn);
+  select m.* into v_move from fsm_internal.machine_moves m
+  where m.machine = v_session.machine and m.machine_version = v_session.machine_version
+    and m.from_state = v_session.state and m.to_state = p_state;
+  if not found or coalesce(p_turn, v_session.turn) is not null or v_session.version <> p_expected_version then
+    v_refusal := fsm_internal.save_refusal(p_session_id, v_session, v_move.events is not null, p_state, p_context, p_expected_version, p_event, p_turn);
   end if;
-  p_context := case when fsm_internal.is_plain_context(p_context, (v_found.target).max_context_bytes) then p_context
-    else fsm_internal.bare_context(p_session_id, p_state, p_context, (v_found.target).max_context_bytes) end;
-  v_change := fsm_internal.context_change(v_session.context, p_context);
-  if v_change.undo is not null and not fsm_internal.surely_keeps_limits(p_context) then
-    perform fsm_internal.check_limits(p_session_id, p_state, p_context, v_change.keys);
+  if v_refusal is null and not fsm_internal.is_plain_context(p_context, (v_move.target).max_context_bytes) then
+    v_refusal := fsm_internal.form_refusal(p_session_id, p_state, p_context, (v_move.target).max_context_bytes);
+    p_context := fsm_internal.bare_context(p_context);
+  end if;
+  if v_refusal is null then
+    v_change := fsm_internal.context_change(v_session.context, p_context);
+    v_refusal := fsm_internal.change_refusal(p_session_id, p_state, p_context, v_change);
+  end if;
+  if v_refusal is not null then
+    return fsm_internal.refused(v_refusal);
   end if;
   if p_state <> v_session.state or p_event is not null then
     v_chosen := case
-      when p_event is null and v_found.hits[1] and (v_found.guards[1] is null or jsonb_path_match(p_context, v_found.guards[1], '{}', true) is true) then 1
-      else fsm_internal.choose_move(v_found.events, v_found.hits, v_found.guards, p_event, p_context) end;
+      when p_event is null and v_move.hits[1] and (v_move.guards[1] is null or jsonb_path_match(p_context, v_move.guards[1], '{}', true) is true) then 1
+      else fsm_internal.choose_move(v_move.events, v_move.hits, v_move.guards, p_event, p_context) end;
     if v_chosen is null then
-      perform fsm_internal.refuse_move(v_session, p_state, p_event, p_context);
+      return fsm_internal.refused(fsm_internal.move_refusal(v_session, p_state, p_event, p_context));
     end if;
-    p_event := v_found.events[v_chosen];
-    if v_found.same_rule then
-      v_rule := (v_found.loop_limit, v_found.loop_window, v_found.loop_action, v_found.divert_to,
-        case when fsm_internal.may_loop(v_session.version, v_session.state = p_state, v_found.loop_limit)
-          then fsm_internal.passage_at(p_session_id, v_session.state, p_state, v_found.loop_limit) end);
-    else
-      v_rule := fsm_internal.candidate_rule(v_session, p_event, v_found.candidates[v_chosen]);
-      v_reenter := fsm_internal.candidate_reenters(v_session, p_event, v_found.candidates[v_chosen]);
-    end if;
+    p_event := v_move.events[v_chosen];
+    v_rule := case when v_move.same_rule then (v_move.loop_limit, v_move.loop_window, v_move.loop_action, v_move.divert_to,
+        case when fsm_internal.may_loop(v_session.version, v_session.state = p_state, v_move.loop_limit)
+          then fsm_internal.passage_at(p_session_id, v_session.state, p_state, v_move.loop_limit) end, false)::fsm_internal.passage_rule
+      else fsm_internal.candidate_rule(v_session, p_event, v_move.candidates[v_chosen]) end;
   end if;
   return fsm_internal.settle_write(v_session,
-    (case when v_chosen is null then 'update' else 'transition' end, p_state, p_event, p_context, v_change.undo, v_reenter,
+    (case when v_chosen is null then 'update' else 'transition' end, p_state, p_event, p_context, v_change.undo, v_rule.reenter,
       p_request_id, p_actor, p_note)::fsm_internal.pending_write,
-    v_rule, v_found.target);
+    v_rule, v_move.target);
 end
 $$;
 comment on function fsm_internal.save_session(text, text, jsonb, bigint, text, uuid, bigint, text, jsonb) is
-  'fsm.save_session behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
+  'fsm.save_session behind its argument checks, a refusal being its answer: everything it touches belongs to p_session_id or to the definitions.';
 
 -- internal/sessions/send_event.sql
 create function fsm_internal.send_event(
   p_session_id text, p_event text, p_patch jsonb, p_expected_version bigint, p_request_id uuid,
   p_turn bigint, p_actor text, p_note jsonb, p_append jsonb)
-returns fsm_internal.sent_event
+returns fsm_internal.outcome
 language plpgsql
 volatile
 as $$
@@ -4155,21 +5018,22 @@ declare
   v_terms fsm_internal.admission;
   v_change fsm_internal.context_change;
   v_candidate record;
+  v_outcome fsm_internal.outcome;
 begin
   v_session := fsm_internal.read_locked_session(p_session_id);
   v_replayed := fsm_internal.replayed_version(p_session_id, p_request_id);
   if v_replayed is not null then
-    return (fsm_internal.replay_result(p_session_id, v_replayed), fsm_internal.context_at(p_session_id, v_replayed))::fsm_internal.sent_event;
+    v_outcome := fsm_internal.replay_result(p_session_id, v_replayed);
+    v_outcome.context := fsm_internal.context_at(p_session_id, v_replayed);
+    return v_outcome;
   end if;
   v_terms := fsm_internal.open_session(v_session, p_expected_version, p_turn);
   v_context := fsm_internal.changed_context(v_session, p_patch, p_append, v_terms.max_context_bytes);
   if p_patch ? 'session_id' then  -- current_state has to wait until the target is known
-    perform fsm_internal.check_agreement(p_session_id, v_session.state, jsonb_strip_nulls(p_patch) - 'current_state');
+    perform fsm_internal.refuse(fsm_internal.agreement_refusal(p_session_id, v_session.state, jsonb_strip_nulls(p_patch) - 'current_state'));
   end if;
   v_change := fsm_internal.context_change(v_session.context, v_context);
-  if v_change.undo is not null and not fsm_internal.surely_keeps_limits(v_context) then
-    perform fsm_internal.check_limits(p_session_id, v_session.state, v_context, v_change.keys);
-  end if;
+  perform fsm_internal.refuse(fsm_internal.change_refusal(p_session_id, v_session.state, v_context, v_change));
 
   select c.to_state, c.candidate, c.reenter into v_candidate
   from fsm_internal.machine_candidates c
@@ -4178,82 +5042,118 @@ begin
     and (c.guard is null or jsonb_path_match(v_context, c.guard, '{}', true) is true)
   order by c.candidate limit 1;
   if v_candidate.to_state is null then
-    perform fsm_internal.refuse_move(v_session, null, p_event, v_context);
+    perform fsm_internal.refuse(fsm_internal.move_refusal(v_session, null, p_event, v_context));
   end if;
   if p_patch ?| array['current_state', 'session_id'] then
-    perform fsm_internal.check_agreement(p_session_id, v_candidate.to_state, jsonb_strip_nulls(p_patch));
+    perform fsm_internal.refuse(fsm_internal.agreement_refusal(p_session_id, v_candidate.to_state, jsonb_strip_nulls(p_patch)));
   end if;
-  return (fsm_internal.settle_write(v_session,
+  v_outcome := fsm_internal.settle_write(v_session,
     ('transition', v_candidate.to_state, p_event, v_context, v_change.undo, v_candidate.reenter,
       p_request_id, p_actor, p_note)::fsm_internal.pending_write,
     fsm_internal.candidate_rule(v_session, p_event, v_candidate.candidate),
-    fsm_internal.admission_of(v_session.machine, v_session.machine_version, v_candidate.to_state)), v_context)::fsm_internal.sent_event;
+    fsm_internal.admission_of(v_session.machine, v_session.machine_version, v_candidate.to_state));
+  v_outcome.context := v_context;
+  return v_outcome;
 end
 $$;
 comment on function fsm_internal.send_event(text, text, jsonb, bigint, uuid, bigint, text, jsonb, jsonb) is
   'fsm.send_event behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
 
+-- internal/sessions/session_now.sql
+create function fsm_internal.session_now(p_session_id text)
+returns table (
+  session_id text, machine text, machine_version integer, state text, version bigint, context jsonb, context_version integer,
+  is_final boolean, entered_at timestamptz, created_at timestamptz, updated_at timestamptz)
+language plpgsql
+volatile
+as $$
+begin
+  return query
+    select r.session_id, r.machine, r.machine_version, r.state, r.version, fsm_internal.read_context(r.session_id, r.context), t.context_version,
+      coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, r.machine_version, r.state)),
+      r.entered_at, r.created_at, r.updated_at
+    from fsm_internal.sessions r
+    left join fsm_internal.machine_states t
+      on t.machine = r.machine and t.machine_version = r.machine_version and t.state = r.state
+    where r.session_id = p_session_id;
+end
+$$;
+comment on function fsm_internal.session_now(text) is
+  'The session_row as this transaction sees it now, its own changes included. SM060 the stored state is not one of its machine.';
+
 -- internal/sessions/settle_write.sql
 create function fsm_internal.settle_write(
   p_session fsm_internal.locked_session, p_write fsm_internal.pending_write,
   p_rule fsm_internal.passage_rule, p_target fsm_internal.admission)
-returns fsm_internal.save_result
+returns fsm_internal.outcome
 language plpgsql
 volatile
 as $$
 declare
   -- Never at or below the time of the version before, whatever the clock does.
   v_at timestamptz := greatest(clock_timestamp(), p_session.updated_at + interval '1 microsecond');
-  v_loop boolean := (p_rule.passage_at >= v_at - p_rule.loop_window) is true;
+  v_loop boolean;
   v_wanted text;
   v_entered_at timestamptz;
+  v_wake_at timestamptz;
   v_hash bytea;
+  v_refusal jsonb;
 begin
-  if v_loop and fsm_internal.judge_loop(p_session, p_write, p_rule) then
-    v_wanted := p_write.to_state;
-    p_write.kind := 'divert';
-    p_write.to_state := p_rule.divert_to;
-    p_write.reenter := false;
-    p_target := fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_rule.divert_to);
+  if p_rule.passage_at >= v_at - p_rule.loop_window then
+    v_loop := true;
+    v_refusal := fsm_internal.loop_refusal(p_session, p_write, p_rule);
+    if v_refusal is not null then
+      return fsm_internal.refused(v_refusal);
+    end if;
+    if p_rule.loop_action = 'divert' then
+      v_wanted := p_write.to_state;
+      p_write.kind := 'divert';
+      p_write.to_state := p_rule.divert_to;
+      p_write.reenter := false;
+      p_target := fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_rule.divert_to);
+    end if;
   end if;
   if not fsm_internal.admits(p_write.context, p_target.schema_check, p_target.schema_rest, p_target.invariants) then
-    perform fsm_internal.refuse_admission(p_session, p_write, p_rule, v_wanted);
+    return fsm_internal.refused(fsm_internal.admission_refusal(p_session, p_write, p_rule, v_wanted));
   end if;
   v_entered_at := case when p_write.reenter or p_write.to_state <> p_session.state then v_at else p_session.entered_at end;
+  if p_target.first_delay_ms is not null and (p_session.wake_at <= v_entered_at + p_target.first_delay_ms * interval '1 millisecond') is not true then
+    v_wake_at := fsm_internal.wake(p_session.session_id, p_session.machine, p_session.machine_version, p_write.to_state, v_entered_at,
+      v_entered_at + p_target.first_delay_ms * interval '1 millisecond', p_session.wake_at);
+  end if;
+  if p_target.audit_chain then
+    v_hash := fsm_internal.next_chain_hash(p_session, p_write, v_loop is true, v_entered_at, v_at);
+  end if;
   -- Lock or no lock, the version decides: on a sharded engine the lock may have been taken on another node.
   update fsm_internal.sessions s
-  set state = p_write.to_state, version = s.version + 1, entered_at = v_entered_at, updated_at = v_at,
+  set state = p_write.to_state, version = s.version + 1, machine_version = p_session.machine_version, entered_at = v_entered_at,
+    updated_at = v_at, wake_at = coalesce(v_wake_at, s.wake_at),
     -- An unchanged context keeps its place out of line instead of being written again.
     context = case when p_write.undo is null then s.context else fsm_internal.write_context(s.session_id, p_write.context) end
   where s.session_id = p_session.session_id and s.version = p_session.version;
-  if not found then
-    perform fsm_internal.refuse_lost_write(p_session);
-  end if;
-  if p_target.audit_chain then
-    v_hash := fsm_internal.next_chain_hash(p_session, p_write, v_loop, v_entered_at, v_at);
-  end if;
   insert into fsm_internal.history (session_id, version, kind, machine_version, from_state, to_state, event, actor,
     db_user, note, request_id, loop_detected, at, entered_at, undo, chain_hash)
-  values (p_session.session_id, p_session.version + 1, p_write.kind, p_session.machine_version, p_session.state,
-    p_write.to_state, p_write.event, p_write.actor, session_user, p_write.note, p_write.request_id, v_loop, v_at,
-    v_entered_at, p_write.undo, v_hash)
+  select p_session.session_id, p_session.version + 1, p_write.kind, p_session.machine_version, p_session.state,
+    p_write.to_state, p_write.event, p_write.actor, session_user, p_write.note, p_write.request_id, v_loop is true, v_at,
+    v_entered_at, p_write.undo, v_hash
+  where found  -- that is, the row was updated
   on conflict on constraint history_pkey do nothing;
   if not found then
     perform fsm_internal.refuse_lost_write(p_session);
   end if;
   return (p_session.session_id, p_session.machine, p_session.machine_version, p_session.version + 1, p_write.to_state,
-    p_session.state, p_write.to_state <> p_session.state, v_loop, false, p_target.is_final, p_target.context_version,
-    v_entered_at, p_session.created_at, v_at)::fsm_internal.save_result;
+    p_session.state, p_write.to_state <> p_session.state, v_loop is true, false, p_target.is_final, p_target.context_version,
+    v_entered_at, p_session.created_at, v_at, null, null)::fsm_internal.outcome;
 end
 $$;
 comment on function fsm_internal.settle_write(fsm_internal.locked_session, fsm_internal.pending_write, fsm_internal.passage_rule, fsm_internal.admission) is
-  'The end of every write inside a machine: loop rule (SM040, or the divert state), schema and invariants of the state finally entered (SM021; SM040 when that is the divert state), then the session''s row moves to its next version and history gains one row (SM030 when either did not happen).';
+  'The end of every write of a session that is there: loop rule (SM040, or the divert state), schema and invariants of the state finally entered (SM021; SM040 when that is the divert state), then the session''s row moves to its next version, on p_session.machine_version, and history gains one row (SM030 when either did not happen).';
 
 -- internal/sessions/update_context.sql
 create function fsm_internal.update_context(
   p_session_id text, p_patch jsonb, p_append jsonb, p_expected_version bigint, p_request_id uuid,
   p_turn bigint, p_actor text, p_note jsonb)
-returns fsm_internal.save_result
+returns fsm_internal.outcome
 language plpgsql
 volatile
 as $$
@@ -4272,12 +5172,10 @@ begin
   v_terms := fsm_internal.open_session(v_session, p_expected_version, p_turn);
   v_context := fsm_internal.changed_context(v_session, p_patch, p_append, v_terms.max_context_bytes);
   if p_patch ?| array['current_state', 'session_id'] then
-    perform fsm_internal.check_agreement(p_session_id, v_session.state, jsonb_strip_nulls(p_patch));
+    perform fsm_internal.refuse(fsm_internal.agreement_refusal(p_session_id, v_session.state, jsonb_strip_nulls(p_patch)));
   end if;
   v_change := fsm_internal.context_change(v_session.context, v_context);
-  if v_change.undo is not null and not fsm_internal.surely_keeps_limits(v_context) then
-    perform fsm_internal.check_limits(p_session_id, v_session.state, v_context, v_change.keys);
-  end if;
+  perform fsm_internal.refuse(fsm_internal.change_refusal(p_session_id, v_session.state, v_context, v_change));
   return fsm_internal.settle_write(v_session,
     ('update', v_session.state, null, v_context, v_change.undo, false, p_request_id, p_actor, p_note)::fsm_internal.pending_write,
     null, v_terms);
@@ -4285,6 +5183,1610 @@ end
 $$;
 comment on function fsm_internal.update_context(text, jsonb, jsonb, bigint, uuid, bigint, text, jsonb) is
   'fsm.update_context behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
+
+-- internal/batches/batch_item.sql
+create function fsm_internal.batch_item(p_item jsonb)
+returns fsm_internal.batch_item
+language plpgsql
+stable
+as $$
+declare
+  v_item fsm_internal.batch_item;
+  v_note jsonb := nullif(p_item -> 'note', 'null');
+begin
+  v_item.session_id := fsm_internal.batch_session_id(p_item);
+  v_item.refusal := fsm_internal.batch_item_form_refusal(p_item);
+  if v_item.refusal is not null then
+    return v_item;
+  end if;
+  v_item.state := p_item ->> 'state';
+  v_item.context := nullif(p_item -> 'context', 'null');
+  v_item.expected_version := (p_item ->> 'expected_version')::numeric::bigint;
+  v_item.event := p_item ->> 'event';
+  v_item.request_id := (p_item ->> 'request_id')::uuid;
+  v_item.turn := (p_item ->> 'turn')::numeric::bigint;
+  v_item.actor := p_item ->> 'actor';
+  v_item.note := v_note;
+  v_item.refusal := coalesce(
+    fsm_internal.common_refusal(v_item.session_id, v_item.actor, v_note),
+    fsm_internal.text_refusal('p_state', v_item.state, 128),
+    case when v_item.event is not null then fsm_internal.text_refusal('p_event', v_item.event, 128) end,
+    case when v_item.context is null then fsm_internal.null_refusal('p_context') end);
+  return v_item;
+end
+$$;
+comment on function fsm_internal.batch_item(jsonb) is
+  'The arguments of one save of a batch; refusal says what is wrong with them, as the save itself would.';
+
+create function fsm_internal.batch_session_id(p_item jsonb)
+returns text
+language sql
+immutable
+return case when jsonb_typeof(p_item) = 'object' and jsonb_typeof(p_item -> 'session_id') = 'string' then p_item ->> 'session_id' end;
+comment on function fsm_internal.batch_session_id(jsonb) is 'The session that an item of a batch is about; null if it does not say.';
+
+create function fsm_internal.batch_item_form_refusal(p_item jsonb)
+returns jsonb
+language plpgsql
+stable
+as $$
+declare
+  v_wrong record;
+begin
+  if jsonb_typeof(p_item) <> 'object' then
+    return fsm_internal.context_refusal(null, null, 'not_an_object', '$',
+      format('an item of a batch is a JSON object with the arguments of fsm.save_session, by name and without p_; this is of type %s', jsonb_typeof(p_item)));
+  end if;
+  select e.key, k.wanted into v_wrong
+  from jsonb_each(p_item) e
+  left join (values
+    ('session_id', 'a string'), ('state', 'a string'), ('context', 'an object'), ('expected_version', 'a whole number'), ('event', 'a string'),
+    ('request_id', 'a uuid'), ('turn', 'a whole number'), ('actor', 'a string'), ('note', 'JSON')
+  ) k (key, wanted) using (key)
+  where case
+    when k.wanted is null then true
+    when e.value = 'null' then false
+    when k.wanted = 'a string' then jsonb_typeof(e.value) <> 'string'
+    when k.wanted = 'a uuid' then jsonb_typeof(e.value) <> 'string' or e.value #>> '{}' !~* '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'
+    when k.wanted = 'a whole number' then not fsm_internal.is_bigint(e.value)
+    else false end
+  order by e.key collate "C" limit 1;
+  if found then
+    return fsm_internal.argument_refusal('p_items', 'item of a batch has the wrong form', jsonb_build_object('key', left(v_wrong.key, 128), 'wanted', v_wrong.wanted),
+      case when v_wrong.wanted is null then 'Leave the key out: items carry the arguments of fsm.save_session, by name and without p_.'
+        else format('Give %s as %s, or null.', v_wrong.key, v_wrong.wanted) end);
+  end if;
+  return null;
+end
+$$;
+comment on function fsm_internal.batch_item_form_refusal(jsonb) is 'SM021 unless an item of a batch is an object, 22023 unless it has known keys and values of their types; null: it has.';
+
+create function fsm_internal.is_bigint(p_value jsonb)
+returns boolean
+language sql
+immutable
+return case when jsonb_typeof(p_value) <> 'number' then false
+  when p_value < '-9223372036854775808' or p_value > '9223372036854775807' then false
+  else scale(trim_scale(p_value::numeric)) = 0 end;
+comment on function fsm_internal.is_bigint(jsonb) is 'True for a JSON number that is a whole number of 64 bits; 2.0 is one.';
+
+-- internal/batches/check_batch.sql
+create function fsm_internal.check_batch(p_items jsonb)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  perform fsm_internal.check_not_null('p_items', p_items);
+  if jsonb_typeof(p_items) <> 'array' then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_items', 'batch is not an array', jsonb_build_object('type', jsonb_typeof(p_items)),
+      'Give p_items as a JSON array of objects.'));
+  end if;
+  perform fsm_internal.check_at_most('p_items', jsonb_array_length(p_items), 1000, 'items');
+end
+$$;
+comment on function fsm_internal.check_batch(jsonb) is 'Argument check: 22004 if null, 22023 unless an array of at most 1,000 items.';
+
+-- internal/upgrades/check_upgrade.sql
+create function fsm_internal.check_upgrade(p_machine text, p_from_version integer, p_to_version integer, p_state_map jsonb, p_patch jsonb)
+returns void
+language plpgsql
+stable
+as $$
+declare
+  v_wrong record;
+begin
+  perform fsm_internal.check_text('p_machine', p_machine, 512);
+  perform fsm_internal.check_machine_version(p_machine, 'p_from_version', p_from_version);
+  perform fsm_internal.check_machine_version(p_machine, 'p_to_version', p_to_version);
+  if p_from_version = p_to_version then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_to_version', 'upgrade to the same version', jsonb_build_object('machine_version', p_to_version),
+      'Give two different versions of the machine.'));
+  end if;
+  select w.path, w.message into v_wrong
+  from (values
+    ('p_state_map', jsonb_typeof(p_state_map) <> 'object', 'a state map is a JSON object'),
+    ('p_patch', jsonb_typeof(p_patch) <> 'object', 'a patch is a JSON object'),
+    ('p_patch', p_patch ?| array['current_state', 'session_id'], 'state and id are not part of a context: map states with p_state_map'),
+    ('p_patch', jsonb_path_exists(p_patch, 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")'), 'the patch is nested more than 100 deep')
+  ) w (path, is_wrong, message) where w.is_wrong limit 1;
+  if found then
+    perform fsm_internal.refuse_context(null, null, 'not_an_object', v_wrong.path, v_wrong.message);
+  end if;
+  select m.key, m.value, case when f.state is null then p_from_version else p_to_version end as machine_version into v_wrong
+  from jsonb_each(p_state_map) m
+  left join fsm_internal.machine_states f on f.machine = p_machine and f.machine_version = p_from_version and f.state = m.key
+  left join fsm_internal.machine_states t on t.machine = p_machine and t.machine_version = p_to_version and to_jsonb(t.state) = m.value
+  where f.state is null or t.state is null
+  order by m.key collate "C" limit 1;
+  if found then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_state_map', 'unknown state in the state map',
+      jsonb_build_object('machine', p_machine, 'machine_version', v_wrong.machine_version, 'from_state', v_wrong.key,
+        'to_state', case when jsonb_typeof(v_wrong.value) = 'string' then v_wrong.value end),
+      'Map states of p_from_version (keys) to states of p_to_version (strings); fsm.machine_definition shows them.'));
+  end if;
+end
+$$;
+comment on function fsm_internal.check_upgrade(text, integer, integer, jsonb, jsonb) is
+  'What fsm.upgrade_sessions checks before it looks at any session: 22004, 22023, SM001, SM021.';
+
+create function fsm_internal.check_machine_version(p_machine text, p_argument text, p_machine_version integer)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  perform fsm_internal.check_not_null(p_argument, p_machine_version);
+  if not exists (select from fsm_internal.machine_versions v where v.machine = p_machine and v.machine_version = p_machine_version) then
+    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
+  end if;
+end
+$$;
+comment on function fsm_internal.check_machine_version(text, text, integer) is 'Argument check: 22004 if null, SM001 unless the machine has this version, retired or not.';
+
+-- internal/upgrades/upgrade_session.sql
+create function fsm_internal.sessions_to_upgrade(p_machine text, p_machine_version integer, p_after_session_id text, p_limit integer)
+returns text[]
+language plpgsql
+volatile
+as $$
+begin
+  return array(
+    select s.session_id from fsm_internal.sessions s
+    where s.machine = p_machine and s.machine_version = p_machine_version and s.session_id > coalesce(p_after_session_id, '')
+      and not exists (
+        select from fsm_internal.machine_states t
+        where t.machine = s.machine and t.machine_version = s.machine_version and t.state = s.state and t.is_final)
+    order by s.session_id limit p_limit);
+end
+$$;
+comment on function fsm_internal.sessions_to_upgrade(text, integer, text, integer) is
+  'The next sessions of a machine version that are not in a final state, in session_id order.';
+
+create function fsm_internal.upgrade_session(
+  p_session_id text, p_machine text, p_from_version integer, p_to_version integer, p_state_map jsonb, p_patch jsonb, p_dry_run boolean)
+returns table (from_state text, to_state text, code text, message text)
+language plpgsql
+volatile
+as $$
+declare
+  v_session fsm_internal.locked_session;
+  v_outcome fsm_internal.outcome;
+begin
+  select s.session_id, s.machine, s.machine_version, s.state, s.version, fsm_internal.read_context(s.session_id, s.context) || '{}',
+    s.entered_at, s.created_at, s.updated_at, s.turn, s.wake_at
+  into v_session
+  from fsm_internal.sessions s
+  where s.session_id = p_session_id and s.machine = p_machine and s.machine_version = p_from_version;
+  if not p_dry_run and v_session.session_id is not null then
+    v_session := fsm_internal.read_locked_session(p_session_id);  -- the lock is held; this takes the row
+  end if;
+  from_state := v_session.state;
+  to_state := coalesce(p_state_map ->> v_session.state, v_session.state);
+  if v_session.session_id is null or (fsm_internal.admission_of(p_machine, p_from_version, from_state)).is_final then
+    return;  -- erased, moved or finished since it was listed
+  end if;
+  v_outcome := fsm_internal.upgraded(v_session, p_to_version, to_state, p_patch, p_dry_run);
+  if v_outcome.refusal is not null then
+    perform fsm_internal.log_refusal(v_outcome.refusal) where not p_dry_run;
+    code := case v_outcome.refusal ->> 'sqlstate'
+      when 'SM020' then 'unmapped_state' when 'SM021' then 'context_rejected' when 'SM060' then 'corrupt' else 'turn_held' end;
+    message := coalesce(v_outcome.refusal #>> '{detail,findings,0,message}', v_outcome.refusal #>> '{detail,reason}', v_outcome.refusal ->> 'message');
+  end if;
+  return next;
+end
+$$;
+comment on function fsm_internal.upgrade_session(text, text, integer, integer, jsonb, jsonb, boolean) is
+  'Upgrades one session, whose lock is held unless it is a dry run: one row of the report, or none when it is no longer what it was listed as.';
+
+create function fsm_internal.upgraded(
+  p_session fsm_internal.locked_session, p_to_version integer, p_to_state text, p_patch jsonb, p_dry_run boolean)
+returns fsm_internal.outcome
+language plpgsql
+volatile
+as $$
+declare
+  v_terms fsm_internal.admission := fsm_internal.admission_of(p_session.machine, p_to_version, p_to_state);
+  v_context jsonb := fsm_internal.merge_patch(p_session.context, p_patch);
+  v_change fsm_internal.context_change := fsm_internal.context_change(p_session.context, v_context);
+  v_write fsm_internal.pending_write;
+  v_refusal jsonb;
+begin
+  if v_terms.is_final is null then
+    return fsm_internal.refused(fsm_internal.refusal('SM020', 'no such transition from this state',
+      jsonb_build_object('session_id', p_session.session_id, 'machine', p_session.machine, 'machine_version', p_to_version,
+        'state', p_session.state, 'to_state', p_to_state, 'reason', format('version %s has no state %s', p_to_version, p_to_state)),
+      'Map the state to one that the new version has.'));
+  end if;
+  v_refusal := coalesce(
+    case when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end,
+    fsm_internal.form_refusal(p_session.session_id, p_to_state, v_context, v_terms.max_context_bytes),
+    fsm_internal.change_refusal(p_session.session_id, p_to_state, v_context, v_change));
+  if v_refusal is not null then
+    return fsm_internal.refused(v_refusal);
+  end if;
+  v_write := ('upgrade', p_to_state, null, v_context, v_change.undo, false, null, null,
+    jsonb_build_object('from_machine_version', p_session.machine_version));
+  p_session.machine_version := p_to_version;
+  if not p_dry_run then
+    return fsm_internal.settle_write(p_session, v_write, null, v_terms);
+  end if;
+  if not fsm_internal.admits(v_context, v_terms.schema_check, v_terms.schema_rest, v_terms.invariants) then
+    v_refusal := fsm_internal.admission_refusal(p_session, v_write, null, null);
+  end if;
+  return fsm_internal.refused(v_refusal);
+end
+$$;
+comment on function fsm_internal.upgraded(fsm_internal.locked_session, integer, text, jsonb, boolean) is
+  'The write of an upgrade, or what refuses it; a dry run answers only the latter.';
+
+-- internal/operations/cut_history.sql
+create function fsm_internal.cut_history(p_session_id text, p_last_version bigint, p_before timestamptz, p_limit bigint)
+returns bigint
+language plpgsql
+volatile
+as $$
+declare
+  v_cut record;
+  v_removed bigint;
+begin
+  select h.version, h.chain_hash into v_cut
+  from (
+    select o.version, o.chain_hash, o.at from fsm_internal.history o
+    where o.session_id = p_session_id and o.version <= p_last_version order by o.version limit p_limit) h
+  where h.at < p_before
+  order by h.version desc limit 1;
+  if v_cut.version is null then
+    return 0;
+  end if;
+  delete from fsm_internal.history h where h.session_id = p_session_id and h.version <= v_cut.version;
+  get diagnostics v_removed = row_count;
+  insert into fsm_internal.history_cuts (session_id, version, chain_hash, cut_at)
+  values (p_session_id, v_cut.version, v_cut.chain_hash, clock_timestamp())
+  on conflict on constraint history_cuts_pkey do update
+  set version = excluded.version, chain_hash = excluded.chain_hash, cut_at = excluded.cut_at;
+  return v_removed;
+end
+$$;
+comment on function fsm_internal.cut_history(text, bigint, timestamptz, bigint) is
+  'Removes the oldest p_limit rows of a session''s history that are not above p_last_version and older than p_before, and notes where it was cut. Its lock must be held. Returns how many.';
+
+create function fsm_internal.longest_loop_windows()
+returns table (machine text, loop_window interval)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select v.machine, greatest(interval '0', max(c.loop_window), max(d.loop_window))
+    from (select distinct m.machine from fsm_internal.machine_versions m) v
+    left join lateral (select max(o.loop_window) as loop_window from fsm_internal.machine_candidates o where o.machine = v.machine) c on true
+    left join lateral (select max(o.loop_window) as loop_window from fsm_internal.machine_delays o where o.machine = v.machine) d on true
+    group by v.machine;
+end
+$$;
+comment on function fsm_internal.longest_loop_windows() is 'How far back loop detection may look, for each machine: the longest window of any rule of any of its versions.';
+
+-- internal/operations/feed.sql
+create function fsm_internal.feed_horizon()
+returns bigint
+language plpgsql
+stable
+as $$
+declare
+  v_base bigint := (select max(e.base) from fsm_internal.feed_epochs e);
+begin
+  if exists (
+    select from fsm_internal.history h
+    where h.feed_position >= v_base + pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+  then
+    perform fsm_internal.refuse('55000', 'the feed was written in another cluster',
+      jsonb_build_object('epoch', (select max(e.epoch) from fsm_internal.feed_epochs e)),
+      'This database is a copy of one from another cluster, whose transactions were numbered further. Call fsm.new_feed_epoch() once; cursors stay valid.');
+  end if;
+  return v_base + pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+end
+$$;
+comment on function fsm_internal.feed_horizon() is
+  'The position below which the feed is complete: no transaction with a lower id is running, and none can begin. 55000 when history has positions that this cluster has not reached.';
+
+create function fsm_internal.feed_cursor_text(p_position bigint, p_at timestamptz, p_session_id text)
+returns text
+language sql
+stable
+return p_position::text || ':' || (extract(epoch from p_at) * 1000000)::bigint::text || ':' || p_session_id;
+comment on function fsm_internal.feed_cursor_text(bigint, timestamptz, text) is 'The cursor of a row of the feed: position, microseconds since 1970, session.';
+
+create function fsm_internal.feed_cursor(p_cursor text)
+returns table (feed_position bigint, at timestamptz, session_id text)
+language plpgsql
+stable
+as $$
+declare
+  v_parts text[] := regexp_match(p_cursor, '^([0-9]{1,18}|[0-8][0-9]{18}):(-?[0-9]{1,17}):(.+)');
+begin
+  if p_cursor is null then
+    return query select 0::bigint, '-infinity'::timestamptz, '';
+    return;
+  end if;
+  if v_parts is null or abs(v_parts[2]::bigint) > 20000000000000000 then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_after', 'not a cursor of the feed', jsonb_build_object('bytes', octet_length(p_cursor)),
+      'Give a cursor as fsm.changes returned it, unchanged, or null to begin with the oldest change.'));
+  end if;
+  return query select v_parts[1]::bigint, timestamptz 'epoch' + v_parts[2]::bigint * interval '1 microsecond', v_parts[3];
+end
+$$;
+comment on function fsm_internal.feed_cursor(text) is 'Reads a cursor; null is before everything. 22023 for anything that is none.';
+
+-- internal/operations/is_idle.sql
+create function fsm_internal.is_idle(p_session fsm_internal.sessions, p_before timestamptz, p_only_final boolean)
+returns boolean
+language sql
+stable
+return p_session.updated_at < p_before and (not p_only_final or exists (
+  select from fsm_internal.machine_states t
+  where t.machine = p_session.machine and t.machine_version = p_session.machine_version and t.state = p_session.state and t.is_final));
+comment on function fsm_internal.is_idle(fsm_internal.sessions, timestamptz, boolean) is
+  'True for a session that was last written before p_before and, if p_only_final, is in a final state.';
+
+-- internal/operations/past_problems.sql
+create function fsm_internal.past_problems(p_session_id text)
+returns table (code text, detail jsonb)
+language plpgsql
+stable
+as $$
+declare
+  v_context jsonb;
+  v_machine text;
+  v_row record;
+  v_above bigint;
+  v_terms fsm_internal.admission;
+begin
+  select fsm_internal.read_context(s.session_id, s.context) || '{}', s.machine into v_context, v_machine
+  from fsm_internal.sessions s where s.session_id = p_session_id;
+  if v_machine is null then
+    return;  -- without the present there is no past to rebuild
+  end if;
+  for v_row in
+    select h as line, lead(h.version) over w as below, coalesce(lead(h.chain_hash) over w, c.chain_hash) as hash_before
+    from fsm_internal.history h left join fsm_internal.history_cuts c on c.session_id = h.session_id
+    where h.session_id = p_session_id window w as (order by h.version desc) order by h.version desc
+  loop
+    exit when (v_row.line).version <> v_above - 1;  -- a gap, which is told elsewhere: below it nothing can be rebuilt
+    v_above := (v_row.line).version;
+    v_terms := fsm_internal.admission_of(v_machine, (v_row.line).machine_version, (v_row.line).to_state);
+    if v_terms.audit_chain and (v_row.line).chain_hash is null then
+      code := 'chain_missing'; detail := jsonb_build_object('version', v_above);
+      return next;
+    elsif (v_row.line).chain_hash <> fsm_internal.chain_hash(v_row.hash_before, fsm_internal.chain_columns(v_row.line), v_context) then
+      code := 'chain_broken'; detail := jsonb_build_object('version', v_above);
+      return next;
+    end if;
+    if v_terms.is_final is not null and not fsm_internal.admits(v_context, v_terms.schema_check, v_terms.schema_rest, v_terms.invariants) then
+      code := 'context_not_admitted'; detail := jsonb_build_object('version', v_above, 'state', (v_row.line).to_state);
+      return next;
+    end if;
+    exit when v_row.below is null;
+    if not fsm_internal.undo_applies(v_context, (v_row.line).undo) then
+      code := 'undo_broken'; detail := jsonb_build_object('version', v_above);
+      return next;
+      exit;
+    end if;
+    v_context := fsm_internal.apply_undo(v_context, (v_row.line).undo);
+  end loop;
+end
+$$;
+comment on function fsm_internal.past_problems(text) is
+  'What is wrong with the contexts of a session: each retained version is rebuilt, from the present backwards, and held against its hash and against what its state admits.';
+
+create function fsm_internal.chain_columns(p_line fsm_internal.history)
+returns jsonb
+language sql
+stable
+return jsonb_build_array(p_line.session_id, p_line.version, p_line.kind::text, p_line.machine_version, p_line.from_state,
+  p_line.to_state, p_line.event, p_line.actor, p_line.db_user, p_line.note, p_line.request_id, p_line.loop_detected,
+  extract(epoch from p_line.at), extract(epoch from p_line.entered_at), p_line.undo);
+comment on function fsm_internal.chain_columns(fsm_internal.history) is 'The columns of a row of history as its hash covers them: what fsm_internal.next_chain_hash hashed.';
+
+create function fsm_internal.undo_applies(p_context jsonb, p_undo jsonb)
+returns boolean
+language plpgsql
+stable
+as $$
+begin
+  return case
+    when p_undo is null then true
+    when jsonb_typeof(p_undo) <> 'object' or p_undo - array['set', 'cut', 'drop'] <> '{}' then false
+    when jsonb_typeof(coalesce(p_undo -> 'set', '{}')) <> 'object' or jsonb_typeof(coalesce(p_undo -> 'cut', '{}')) <> 'object'
+      or jsonb_typeof(coalesce(p_undo -> 'drop', '[]')) <> 'array' then false
+    when coalesce(p_undo -> 'set', '{}') ?| array['current_state', 'session_id'] then false
+    when exists (
+      select from jsonb_array_elements(coalesce(p_undo -> 'drop', '[]')) d(key)
+      where jsonb_typeof(d.key) <> 'string' or not p_context ? (d.key #>> '{}')) then false
+    else not exists (
+      select from jsonb_each(coalesce(p_undo -> 'cut', '{}')) c
+      where jsonb_typeof(p_context -> c.key) is distinct from 'array' or not fsm_internal.is_bigint(c.value)
+        or c.value < '0' or c.value >= to_jsonb(jsonb_array_length(p_context -> c.key))) end;
+end
+$$;
+comment on function fsm_internal.undo_applies(jsonb, jsonb) is
+  'True when an undo record has the form that fsm_internal.history.undo describes and fits the context that it is to be applied to.';
+
+-- internal/operations/session_problems.sql
+create function fsm_internal.orphaned_histories(p_after_session_id text)
+returns table (session_id text)
+language sql
+stable
+begin atomic
+  select h.session_id from fsm_internal.history h
+  where h.session_id > coalesce(p_after_session_id, '')
+    and not exists (select from fsm_internal.sessions s where s.session_id = h.session_id)
+  group by h.session_id;
+end;
+comment on function fsm_internal.orphaned_histories(text) is 'The ids after p_after_session_id (null: all) that have history but no session.';
+
+create function fsm_internal.session_problems(p_session_id text)
+returns table (code text, detail jsonb)
+language plpgsql
+stable
+as $$
+begin
+  return query select f.code, f.detail from fsm_internal.row_problems(p_session_id) f;
+  return query select f.code, f.detail from fsm_internal.history_problems(p_session_id) f;
+  return query select f.code, f.detail from fsm_internal.past_problems(p_session_id) f;
+end
+$$;
+comment on function fsm_internal.session_problems(text) is 'All that fsm.verify_sessions finds in one session.';
+
+create function fsm_internal.row_problems(p_session_id text)
+returns table (code text, detail jsonb)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    with looked_at as (
+      select s.*, t.is_final, t.first_delay_ms, h.version as head, d.wake_at as hint, d.refusals,
+        case when d.fired_entered_at = s.entered_at then d.fired_ms end as fired_ms, u.turn as begun,
+        array_remove(array[
+          case when s.version <> h.version then 'version' end, case when s.state <> h.to_state then 'state' end,
+          case when s.machine_version <> h.machine_version then 'machine_version' end,
+          case when s.updated_at <> h.at then 'updated_at' end, case when s.entered_at <> h.entered_at then 'entered_at' end], null) as columns
+      from fsm_internal.sessions s
+      left join fsm_internal.machine_states t on t.machine = s.machine and t.machine_version = s.machine_version and t.state = s.state
+      left join lateral (
+        select * from fsm_internal.history o where o.session_id = s.session_id order by o.version desc limit 1) h on true
+      left join fsm_internal.deadlines d on d.session_id = s.session_id
+      left join fsm_internal.turns u on u.session_id = s.session_id
+      where s.session_id = p_session_id
+    )
+    select v.code, v.detail from looked_at l
+    cross join lateral (values
+      (l.is_final is null, 'unknown_state', jsonb_build_object('machine', l.machine, 'machine_version', l.machine_version, 'state', l.state)),
+      (l.head is null, 'history_missing', jsonb_build_object('version', l.version)),
+      (cardinality(l.columns) > 0, 'row_disagrees_with_history', jsonb_build_object('columns', l.columns, 'version', l.version, 'newest_version', l.head)),
+      (l.wake_at is distinct from l.hint or (l.first_delay_ms is not null and coalesce(l.refusals, 0) = 0
+          and (l.wake_at <= fsm_internal.next_deadline(l.machine, l.machine_version, l.state, l.entered_at, l.fired_ms)) is not true),
+        'deadline_lost', jsonb_build_object('state', l.state, 'entered_at', l.entered_at, 'wake_at', l.wake_at)),
+      (l.begun > coalesce(l.turn, 0), 'turn_behind', jsonb_build_object('turn', l.turn, 'begun', l.begun))
+    ) v (applies, code, detail)
+    where v.applies;
+  if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
+    return query
+      select 'history_without_session', jsonb_build_object('versions', count(*), 'newest_version', max(h.version))
+      from fsm_internal.history h where h.session_id = p_session_id;
+  end if;
+end
+$$;
+comment on function fsm_internal.row_problems(text) is 'What is wrong with the row of a session by itself and beside its newest history, its deadline and its turn.';
+
+create function fsm_internal.history_problems(p_session_id text)
+returns table (code text, detail jsonb)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    with rows_of as (
+      select h.version, h.kind, h.from_state, h.to_state, h.machine_version, h.at, s.machine, c.version as cut,
+        lag(h.version) over w as before, lag(h.to_state) over w as state_before, lag(h.at) over w as at_before
+      from fsm_internal.history h
+      left join fsm_internal.sessions s on s.session_id = h.session_id
+      left join fsm_internal.history_cuts c on c.session_id = h.session_id
+      where h.session_id = p_session_id
+      window w as (order by h.version)
+    )
+    select v.code, jsonb_build_object('version', r.version) || v.detail
+    from rows_of r
+    left join fsm_internal.machine_states t on t.machine = r.machine and t.machine_version = r.machine_version and t.state = r.to_state
+    cross join lateral (values
+      (r.before <> r.version - 1, 'version_gap', jsonb_build_object('after', r.before)),
+      (r.before is null and r.version <> coalesce(r.cut, 0) + 1, 'history_cut', jsonb_build_object('cut_version', r.cut)),
+      (r.before is null and (r.version = 1) <> (r.kind in ('create', 'import', 'fork') and r.from_state is null), 'bad_first_row',
+        jsonb_build_object('kind', r.kind, 'from_state', r.from_state)),
+      (r.before = r.version - 1 and r.from_state is distinct from r.state_before, 'from_state_mismatch',
+        jsonb_build_object('from_state', r.from_state, 'to_state_before', r.state_before)),
+      (r.at <= r.at_before, 'time_not_increasing', jsonb_build_object('at', r.at, 'at_before', r.at_before)),
+      (r.machine is not null and t.state is null, 'unknown_state_in_history',
+        jsonb_build_object('machine_version', r.machine_version, 'to_state', r.to_state))
+    ) v (applies, code, detail)
+    where v.applies
+    order by r.version;
+end
+$$;
+comment on function fsm_internal.history_problems(text) is 'What is wrong with the rows of a session''s history beside each other.';
+
+-- internal/reports/check_paths.sql
+create function fsm_internal.check_paths(p_argument text, p_paths text[])
+returns void
+language plpgsql
+stable
+as $$
+declare
+  v_path text;
+  v_nth integer := 0;
+  v_problem text;
+begin
+  perform fsm_internal.check_not_null(p_argument, p_paths);
+  perform fsm_internal.check_at_most(p_argument, cardinality(p_paths), 1000, 'items');
+  foreach v_path in array p_paths loop
+    v_nth := v_nth + 1;
+    perform fsm_internal.check_not_null(p_argument, v_path);
+    v_problem := fsm_internal.path_problem(v_path);
+    if v_problem is not null then
+      perform fsm_internal.refuse(fsm_internal.argument_refusal(p_argument, 'path not usable',
+        jsonb_build_object('path', left(v_path, 4096), 'nth', v_nth, 'problem', v_problem),
+        'Give each path as jsonpath, for example $.items[*].price or strict $.items[0].'));
+    end if;
+  end loop;
+end
+$$;
+comment on function fsm_internal.check_paths(text, text[]) is
+  'Argument check: 22004 if null or with a null, 22023 if there are over 1,000 paths or one is not usable (fsm_internal.path_problem).';
+
+create function fsm_internal.path_problem(p_path text)
+returns text
+language plpgsql
+stable
+as $$
+declare
+  v_text text;
+  v_problem text;
+begin
+  if length(p_path) > 4096 then
+    return format('the path has %s characters, the limit is 4096', length(p_path));
+  end if;
+  begin
+    v_problem := fsm_internal.predicate_regex_problem(p_path);
+    if v_problem is null then
+      v_text := p_path::jsonpath::text;
+    end if;
+  exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded then
+    v_problem := format('the path is not valid jsonpath: %s', sqlerrm);
+  end;
+  if v_problem is null and length(v_text) > 32768 then
+    v_problem := format('the path, with its numbers and keys written out, has %s characters, the limit is 32768', length(v_text));
+  end if;
+  return coalesce(v_problem, fsm_internal.predicate_regex_problem(v_text), (
+    select f.message
+    from fsm_internal.predicate_findings_of(regexp_replace(v_text, $re$"(?:[^"\\]|\\.)*"$re$, '""', 'g')) f
+    where f.severity = 'error' limit 1));
+end
+$$;
+comment on function fsm_internal.path_problem(text) is
+  'Why a jsonpath is not evaluated; null if it is. The rules are those of guards (fsm_internal.predicate_problems), so that no path raises, reads a setting or runs without bound.';
+
+-- internal/reports/context_diff.sql
+create function fsm_internal.context_diff(p_old jsonb, p_new jsonb)
+returns table (path text, old jsonb, new jsonb)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    with recursive different (place, path, old, new, inside) as (
+      select array[]::text[] collate "C", '$', p_old, p_new, fsm_internal.inside_of(p_old, p_new)
+      where not row(p_old)::record operator(pg_catalog.*=) row(p_new)::record
+      union all
+      select d.place || m.place, d.path || m.step, m.old, m.new, fsm_internal.inside_of(m.old, m.new)
+      from different d
+      cross join lateral (
+        select key collate "C" as place, fsm_internal.schema_path('', key) as step, o.value as old, n.value as new
+        from jsonb_each(case d.inside when 'object' then d.old else '{}' end) o
+        full join jsonb_each(case d.inside when 'object' then d.new else '{}' end) n using (key)
+        where not row(o.value)::record operator(pg_catalog.*=) row(n.value)::record
+        union all
+        select lpad(nth::text, 10, '0'), '[' || (nth - 1)::text || ']', o.value, n.value
+        from jsonb_array_elements(case d.inside when 'array' then d.old else '[]' end) with ordinality o (value, nth)
+        full join jsonb_array_elements(case d.inside when 'array' then d.new else '[]' end) with ordinality n (value, nth) using (nth)
+        where not row(o.value)::record operator(pg_catalog.*=) row(n.value)::record) m
+      where d.inside is not null
+    )
+    select d.path, d.old, d.new from different d where d.inside is null order by d.place;
+end
+$$;
+comment on function fsm_internal.context_diff(jsonb, jsonb) is
+  'The innermost values in which two contexts differ by image, level by level. place is what orders them: keys, and indexes padded to compare as numbers.';
+
+create function fsm_internal.inside_of(p_old jsonb, p_new jsonb)
+returns text
+language sql
+immutable
+return case when jsonb_typeof(p_old) = jsonb_typeof(p_new) and jsonb_typeof(p_old) in ('object', 'array') then jsonb_typeof(p_old) end;
+comment on function fsm_internal.inside_of(jsonb, jsonb) is 'object or array when two values are both that, so that the difference is to be looked for inside; else null.';
+
+-- internal/reports/metrics.sql
+create function fsm_internal.session_metrics()
+returns jsonb
+language plpgsql
+stable
+as $$
+begin
+  return (
+    select jsonb_build_object('total', coalesce(sum(g.sessions), 0), 'final', coalesce(sum(g.sessions) filter (where t.is_final), 0),
+      'by_state', coalesce(jsonb_agg(jsonb_build_object('machine', g.machine, 'machine_version', g.machine_version, 'state', g.state,
+        'sessions', g.sessions) order by g.machine collate "C", g.machine_version, g.state collate "C"), '[]'))
+    from (
+      select s.machine, s.machine_version, s.state, count(*) as sessions
+      from fsm_internal.sessions s group by s.machine, s.machine_version, s.state) g
+    left join fsm_internal.machine_states t
+      on t.machine = g.machine and t.machine_version = g.machine_version and t.state = g.state);
+end
+$$;
+comment on function fsm_internal.session_metrics() is 'The key sessions of fsm.metrics.';
+
+create function fsm_internal.machine_metrics()
+returns jsonb
+language plpgsql
+stable
+as $$
+begin
+  return (
+    select jsonb_build_object('names', count(distinct v.machine), 'versions', count(*), 'retired', count(*) filter (where v.retired))
+    from fsm_internal.machine_versions v);
+end
+$$;
+comment on function fsm_internal.machine_metrics() is 'The key machines of fsm.metrics.';
+
+create function fsm_internal.recent_metrics(p_at timestamptz, p_most integer default 100000)
+returns jsonb
+language plpgsql
+stable
+as $$
+begin
+  return (
+    with newest as materialized (
+      select h.session_id, h.kind::text as kind, h.from_state, h.to_state, h.event, h.loop_detected, h.at
+      from fsm_internal.history h order by h.feed_position desc limit p_most
+    ), recent as materialized (
+      select n.* from newest n where n.at > p_at - interval '300 seconds'
+    ), facts as materialized (
+      select count(*) as writes, count(*) filter (where r.loop_detected) as loops, min(r.at) as since,
+        count(*) = p_most as capped from recent r
+    ), spans as (
+      select s.name, s.seconds,
+        -- Before the oldest write seen nothing is known.
+        case when f.capped then greatest(least(s.seconds, extract(epoch from p_at - f.since)), 0.001) else s.seconds end as known
+      from facts f cross join (values ('minute', 60), ('five_minutes', 300)) s (name, seconds)
+    ), by_kind as (
+      select s.name, r.kind, round(count(*) / max(s.known)::numeric, 4) as rate
+      from spans s join recent r on r.at > p_at - s.seconds * interval '1 second'
+      group by s.name, r.kind
+    ), moves as (
+      select s.machine, r.from_state, r.to_state, r.event, count(*) as transitions
+      from recent r join fsm_internal.sessions s on s.session_id = r.session_id
+      where r.kind in ('transition', 'deadline')
+      group by s.machine, r.from_state, r.to_state, r.event
+    )
+    select jsonb_build_object(
+      'recent', jsonb_build_object('seconds', 300, 'writes', f.writes, 'loops', f.loops, 'since', f.since, 'capped', f.capped),
+      'transitions', coalesce((
+        select jsonb_agg(to_jsonb(m) order by m.transitions desc, m.machine collate "C", m.from_state collate "C", m.to_state collate "C",
+          m.event collate "C") from moves m), '[]'),
+      'rates', (
+        select jsonb_object_agg(s.name, coalesce((select jsonb_object_agg(k.kind, k.rate) from by_kind k where k.name = s.name), '{}'))
+        from spans s))
+    from facts f);
+end
+$$;
+comment on function fsm_internal.recent_metrics(timestamptz, integer) is
+  'The keys recent, transitions and rates of fsm.metrics, from at most the newest p_most rows of history.';
+
+create function fsm_internal.overdue_deadlines(p_at timestamptz, p_limit integer)
+returns table (session_id text, due_at timestamptz)
+language plpgsql
+stable
+as $$
+begin
+  -- wake_at only says when to look; what is due, the session's own stay in its state says.
+  return query
+    select w.session_id, w.due_at
+    from (
+      select d.session_id, s.entered_at + n.delay_ms * interval '1 millisecond' as due_at
+      from (
+        select l.session_id, l.fired_ms, l.fired_entered_at from fsm_internal.deadlines l
+        where l.wake_at <= p_at order by l.wake_at limit p_limit) d
+      join fsm_internal.sessions s on s.session_id = d.session_id
+      cross join lateral (
+        select min(m.delay_ms) as delay_ms from fsm_internal.machine_delays m
+        where m.machine = s.machine and m.machine_version = s.machine_version and m.state = s.state
+          and m.delay_ms > case when d.fired_entered_at = s.entered_at then d.fired_ms else 0 end) n) w
+    where w.due_at <= p_at;
+end
+$$;
+comment on function fsm_internal.overdue_deadlines(timestamptz, integer) is
+  'Sessions whose deadline had passed at p_at, and when it was, among the p_limit rows of fsm_internal.deadlines that wait longest to be looked at.';
+
+create function fsm_internal.deadline_metrics(p_at timestamptz)
+returns jsonb
+language plpgsql
+stable
+as $$
+begin
+  return (
+    select jsonb_build_object('waiting', d.waiting, 'refused', d.refused, 'overdue', o.overdue,
+      'oldest_overdue_seconds', round(extract(epoch from p_at - o.oldest)::numeric, 3))
+    from (
+      select count(*) filter (where w.wake_at < 'infinity') as waiting, count(*) filter (where w.refusals > 0) as refused
+      from fsm_internal.deadlines w) d
+    cross join (select count(*) as overdue, min(l.due_at) as oldest from fsm_internal.overdue_deadlines(p_at, 10000) l) o);
+end
+$$;
+comment on function fsm_internal.deadline_metrics(timestamptz) is 'The key deadlines of fsm.metrics.';
+
+create function fsm_internal.turn_metrics()
+returns jsonb
+language plpgsql
+stable
+as $$
+begin
+  -- A standby cannot read an unlogged table.
+  if pg_is_in_recovery() then
+    return null;
+  end if;
+  return (select jsonb_build_object('held', count(*)) from fsm_internal.turns t where t.expires_at > clock_timestamp());
+end
+$$;
+comment on function fsm_internal.turn_metrics() is 'The key turns of fsm.metrics.';
+
+create function fsm_internal.size_metrics()
+returns jsonb
+language plpgsql
+stable
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'sessions', pg_table_size('fsm_internal.sessions'), 'history', pg_table_size('fsm_internal.history'),
+      'indexes', sum(pg_indexes_size(c.oid)), 'total', sum(pg_total_relation_size(c.oid)))
+    from pg_class c where c.relnamespace = 'fsm_internal'::regnamespace and c.relkind = 'r');
+end
+$$;
+comment on function fsm_internal.size_metrics() is 'The key bytes of fsm.metrics.';
+
+-- internal/reports/session_at.sql
+create function fsm_internal.session_at(p_session_id text, p_version bigint)
+returns table (
+  session_id text, machine text, machine_version integer, state text, version bigint, context jsonb, context_version integer,
+  is_final boolean, entered_at timestamptz, created_at timestamptz, updated_at timestamptz)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select r.session_id, r.machine, h.machine_version, h.to_state, h.version, fsm_internal.context_at(r.session_id, h.version),
+      t.context_version,
+      coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, h.machine_version, h.to_state)),
+      h.entered_at, r.created_at, h.at
+    from fsm_internal.sessions r
+    join fsm_internal.history h on h.session_id = r.session_id
+    left join fsm_internal.machine_states t
+      on t.machine = r.machine and t.machine_version = h.machine_version and t.state = h.to_state
+    where r.session_id = p_session_id and h.version = p_version and h.version <= r.version;
+end
+$$;
+comment on function fsm_internal.session_at(text, bigint) is
+  'The session_row of a version exactly as it was saved; no row for one that does not exist or is no longer retained. SM060 when history is incomplete.';
+
+-- internal/diagrams/diagram_edges.sql
+create function fsm_internal.diagram_edges(p_definition jsonb, p_machine_version integer)
+returns table (nth bigint, from_state text, to_state text, kind text, event text, label text)
+language plpgsql
+stable
+as $$
+declare
+  v_machine text := p_definition ->> 'id';
+begin
+  return query
+    with named as materialized (
+      select e.event, string_agg(e.state, ', ' order by e.state collate "C") as states
+      from fsm_internal.definition_events(p_definition) e where e.state is not null group by e.event
+    ), every_edge as (
+      select 1 as place, c.state as from_state, fsm_internal.definition_target(v_machine, c.body ->> 'target') as to_state,
+        'transition' as kind, c.event, c.candidate::bigint as nth,
+        c.event || coalesce(' [' || fsm_internal.shortened(c.body ->> 'guard', 60) || ']', '')
+          || coalesce(' (not from ' || case when c.state is null then fsm_internal.shortened(n.states, 100) end || ')', '') as label
+      from fsm_internal.definition_candidates(p_definition) c
+      left join named n on n.event = c.event
+      union all
+      select 2, d.state, d.to_state, 'deadline', null, d.delay_ms, 'after ' || fsm_internal.delay_text(d.delay_ms)
+      from fsm_internal.machine_delays d where d.machine = v_machine and d.machine_version = p_machine_version
+      union all
+      select 3, l.from_state, l.divert_to, 'divert', null, null,
+        'loop of ' || fsm_internal.shortened(string_agg(distinct l.name, ', ' order by l.name), 100)
+      from (
+        select c.from_state, c.divert_to, c.event collate "C" as name from fsm_internal.machine_candidates c
+        where c.machine = v_machine and c.machine_version = p_machine_version and c.divert_to is not null
+        union all
+        select d.state, d.divert_to, 'after ' || fsm_internal.delay_text(d.delay_ms) from fsm_internal.machine_delays d
+        where d.machine = v_machine and d.machine_version = p_machine_version and d.divert_to is not null) l
+      group by l.from_state, l.divert_to
+    )
+    select row_number() over (order by e.place, e.event collate "C", e.nth, e.to_state collate "C"),
+      e.from_state, e.to_state, e.kind, e.event, e.label
+    from every_edge e;
+end
+$$;
+comment on function fsm_internal.diagram_edges(jsonb, integer) is
+  'What leads from state to state in a stored definition, in the order of the drawing: kind transition (from_state null: from every open state, by the machine''s own "on"), deadline, or divert for where a loop is sent instead.';
+
+create function fsm_internal.shortened(p_text text, p_characters integer)
+returns text
+language sql
+immutable
+return case when length(p_text) > p_characters then left(p_text, p_characters - 1) || '…' else p_text end;
+comment on function fsm_internal.shortened(text, integer) is 'A text, cut to p_characters with an ellipsis.';
+
+create function fsm_internal.delay_text(p_ms bigint)
+returns text
+language sql
+immutable
+return case
+  when p_ms % 86400000 = 0 then (p_ms / 86400000)::text || ' d'
+  when p_ms % 3600000 = 0 then (p_ms / 3600000)::text || ' h'
+  when p_ms % 60000 = 0 then (p_ms / 60000)::text || ' min'
+  when p_ms % 1000 = 0 then (p_ms / 1000)::text || ' s'
+  else p_ms::text || ' ms'
+end;
+comment on function fsm_internal.delay_text(bigint) is 'A number of milliseconds in the largest unit that divides it.';
+
+-- internal/diagrams/diagram_parts.sql
+create function fsm_internal.diagram_parts(p_machine text, p_machine_version integer, p_session_id text)
+returns jsonb
+language plpgsql
+stable
+as $$
+declare
+  v_definition jsonb := (
+    select v.definition from fsm_internal.machine_versions v where v.machine = p_machine and v.machine_version = p_machine_version);
+  v_order text[] := fsm_internal.diagram_order(p_machine, p_machine_version);
+begin
+  return (
+    with path as materialized (
+      select p.* from fsm_internal.diagram_path(p_session_id) p
+    ), drawn as materialized (
+      select e.* from fsm_internal.diagram_edges(v_definition, p_machine_version) e
+    ), edges as (
+      select d.from_state, d.to_state, d.kind, d.event, d.label, d.nth, p.times
+      from drawn d
+      left join path p on (p.from_state, p.to_state, p.kind) = (d.from_state, d.to_state, d.kind) and p.event is not distinct from d.event
+      union all
+      -- Ways that the session went and the diagram so far does not show.
+      select p.from_state, p.to_state, p.kind, p.event, coalesce(p.event, p.kind), null, p.times
+      from path p
+      where p.from_state = any (v_order) and p.to_state = any (v_order) and not exists (
+        select from drawn d
+        where (p.from_state, p.to_state, p.kind) = (d.from_state, d.to_state, d.kind) and p.event is not distinct from d.event)
+    )
+    select jsonb_build_object(
+      'states', (
+        select jsonb_agg(jsonb_build_object('state', t.state, 'is_initial', t.is_initial, 'is_final', t.is_final,
+          'is_present', coalesce(s.state = t.state, false),
+          'is_visited', exists (select from path p where t.state in (p.from_state, p.to_state))) order by array_position(v_order, t.state))
+        from fsm_internal.machine_states t left join fsm_internal.sessions s on s.session_id = p_session_id
+        where t.machine = p_machine and t.machine_version = p_machine_version),
+      'edges', coalesce((
+        select jsonb_agg(jsonb_build_object('from', array_position(v_order, e.from_state), 'to', array_position(v_order, e.to_state),
+          'kind', e.kind, 'label', e.label, 'times', e.times)
+          order by array_position(v_order, e.from_state), e.nth, array_position(v_order, e.to_state), e.kind, e.event collate "C")
+        from edges e), '[]')));
+end
+$$;
+comment on function fsm_internal.diagram_parts(text, integer, text) is
+  'What a diagram shows, whatever its format: states in the order of the drawing with is_initial, is_final, is_present and is_visited; edges with from and to (numbers of states from 1, from null for every open state), kind, label, and times when the session went there.';
+
+create function fsm_internal.diagram_order(p_machine text, p_machine_version integer)
+returns text[]
+language plpgsql
+stable
+as $$
+declare
+  v_order text[] := array[(
+    select t.state from fsm_internal.machine_states t
+    where t.machine = p_machine and t.machine_version = p_machine_version and t.is_initial)];
+  v_next text[] := v_order;
+begin
+  while v_next is not null loop
+    v_next := (
+      select array_agg(t.state order by t.state collate "C")
+      from (
+        select c.to_state as state from fsm_internal.machine_candidates c
+        where c.machine = p_machine and c.machine_version = p_machine_version and c.from_state = any (v_next)
+        union
+        select d.to_state from fsm_internal.machine_delays d
+        where d.machine = p_machine and d.machine_version = p_machine_version and d.state = any (v_next)) t
+      join fsm_internal.machine_states s using (state)
+      where s.machine = p_machine and s.machine_version = p_machine_version and not s.is_final and t.state <> all (v_order));
+    v_order := v_order || v_next;
+  end loop;
+  return v_order || (
+    select array_agg(t.state order by t.is_final, t.state collate "C") from fsm_internal.machine_states t
+    where t.machine = p_machine and t.machine_version = p_machine_version and t.state <> all (v_order));
+end
+$$;
+comment on function fsm_internal.diagram_order(text, integer) is
+  'All states of a machine version, breadth first from the initial one, then those that are unreachable, then final ones: a stored definition does not keep the order in which it was written.';
+
+create function fsm_internal.diagram_path(p_session_id text)
+returns table (from_state text, to_state text, kind text, event text, times bigint)
+language plpgsql
+stable
+as $$
+begin
+  -- The present state is there even if no history is. A change of version that kept the state leads nowhere.
+  return query
+    select h.from_state, h.to_state, h.kind::text, case when h.kind = 'transition' then h.event end, count(*)
+    from fsm_internal.history h
+    where h.session_id = p_session_id and (h.kind in ('transition', 'deadline', 'divert') or h.from_state is distinct from h.to_state)
+    group by 1, 2, 3, 4
+    union all
+    select null, s.state, 'present', null, 1 from fsm_internal.sessions s where s.session_id = p_session_id;
+end
+$$;
+comment on function fsm_internal.diagram_path(text) is
+  'The ways that a session went, and how often, by retained history; from_state null where it began. No rows for null.';
+
+-- internal/diagrams/dot_diagram.sql
+create function fsm_internal.dot_diagram(p_parts jsonb)
+returns text
+language plpgsql
+stable
+as $$
+begin
+  return (
+    with lines (place, nth, line) as (
+      select 1, 0, 'rankdir=LR; node [shape=box, style="rounded,filled", fillcolor=white]; initial [shape=point, style=filled, fillcolor=black];'
+      union all
+      select 2, s.nth, format('s%s [label="%s"%s%s];', s.nth, fsm_internal.dot_text(s.body ->> 'state'),
+        case when s.body @> '{"is_final": true}' then ', peripheries=2' end,
+        case
+          when s.body @> '{"is_present": true}' then ', color="#e8590c", penwidth=3, fillcolor="#ffd43b"'
+          when s.body @> '{"is_visited": true}' then ', color="#e8590c", penwidth=3'
+        end)
+      from jsonb_array_elements(p_parts -> 'states') with ordinality s (body, nth)
+      union all
+      select 3, 0, 'every [label="every open state", style="rounded,dashed"];' where p_parts @> '{"edges": [{"from": null}]}'
+      union all
+      select 4, 0, format('initial -> s%s;', s.nth)
+      from jsonb_array_elements(p_parts -> 'states') with ordinality s (body, nth) where s.body @> '{"is_initial": true}'
+      union all
+      select 5, e.nth, format('%s -> s%s [label="%s"%s%s];', coalesce('s' || (e.body ->> 'from'), 'every'), e.body ->> 'to',
+        fsm_internal.dot_text((e.body ->> 'label') || coalesce(' (' || (e.body ->> 'times') || '×)', '')),
+        case e.body ->> 'kind' when 'transition' then '' when 'deadline' then ', style=dashed' else ', style=dotted' end,
+        case when e.body ->> 'times' is not null then ', color="#e8590c", fontcolor="#e8590c", penwidth=3' end)
+      from jsonb_array_elements(p_parts -> 'edges') with ordinality e (body, nth)
+    )
+    select 'digraph machine {' || string_agg(E'\n  ' || l.line, '' order by l.place, l.nth) || E'\n}' from lines l);
+end
+$$;
+comment on function fsm_internal.dot_diagram(jsonb) is 'fsm_internal.diagram_parts in the language of Graphviz.';
+
+create function fsm_internal.dot_text(p_text text)
+returns text
+language sql
+immutable
+return regexp_replace(replace(replace(replace(p_text, '\', '\\'), '"', '\"'), '&', '&amp;'), '[[:cntrl:]]', '·', 'g');
+comment on function fsm_internal.dot_text(text) is 'A text for a quoted string of dot: neither a quote, an escape nor an entity; control characters as a dot.';
+
+-- internal/diagrams/mermaid_diagram.sql
+create function fsm_internal.mermaid_diagram(p_parts jsonb)
+returns text
+language plpgsql
+stable
+as $$
+begin
+  return (
+    with states as materialized (
+      select s.nth, s.body, fsm_internal.mermaid_alias(s.body ->> 'state', s.nth) as alias
+      from jsonb_array_elements(p_parts -> 'states') with ordinality s (body, nth)
+    ), lines (place, nth, line) as (
+      select 1, s.nth, format('state "%s" as %s', fsm_internal.mermaid_text(s.body ->> 'state'), s.alias)
+      from states s where s.alias <> s.body ->> 'state'
+      union all
+      select 2, 0, 'state "every open state" as _every' where p_parts @> '{"edges": [{"from": null}]}'
+      union all
+      select 3, 0, '[*] --> ' || s.alias from states s where s.body @> '{"is_initial": true}'
+      union all
+      select 4, e.nth, coalesce(f.alias, '_every') || ' --> ' || t.alias || ' : ' || fsm_internal.mermaid_text(
+        coalesce('✔ ' || (e.body ->> 'times') || '× ', '') || (e.body ->> 'label'))
+      from jsonb_array_elements(p_parts -> 'edges') with ordinality e (body, nth)
+      left join states f on f.nth = (e.body ->> 'from')::bigint
+      join states t on t.nth = (e.body ->> 'to')::bigint
+      union all
+      select 5, s.nth, s.alias || ' --> [*]' from states s where s.body @> '{"is_final": true}'
+      union all
+      select 6, 0, 'classDef visited stroke:#e8590c,stroke-width:3px' where p_parts @> '{"states": [{"is_visited": true}]}'
+      union all
+      select 7, 0, 'classDef present fill:#ffd43b,color:#000,stroke:#e8590c,stroke-width:3px'
+      where p_parts @> '{"states": [{"is_present": true}]}'
+      union all
+      select 8, s.nth, 'class ' || s.alias || case when s.body @> '{"is_present": true}' then ' present' else ' visited' end
+      from states s where s.body @> '{"is_visited": true}'
+    )
+    select 'stateDiagram-v2' || string_agg(E'\n  ' || l.line, '' order by l.place, l.nth) from lines l);
+end
+$$;
+comment on function fsm_internal.mermaid_diagram(jsonb) is
+  'fsm_internal.diagram_parts as a mermaid stateDiagram-v2. Arrows have no style there, so those that the session took bear a mark and how often.';
+
+create function fsm_internal.mermaid_alias(p_state text, p_nth bigint)
+returns text
+language sql
+immutable
+return case
+  when p_state ~ '^[A-Za-z][A-Za-z0-9_]*$' and lower(p_state) not in (
+    'state', 'note', 'end', 'direction', 'class', 'classdef', 'style', 'scale', 'hide', 'as', 'click', 'default', 'fork', 'join', 'choice',
+    'concurrency', 'root', 'root_start', 'root_end', 'acctitle', 'accdescr', 'statediagram', 'href', 'left', 'right', 'of', 'tb', 'bt', 'lr',
+    'rl', 'constructor', 'prototype', 'tostring', 'tolocalestring', 'valueof', 'hasownproperty', 'isprototypeof', 'propertyisenumerable'
+  ) then p_state
+  else '_' || p_nth::text
+end;
+comment on function fsm_internal.mermaid_alias(text, bigint) is
+  'How a state is called in a mermaid diagram: by its name where that can be nothing else there, or by its number.';
+
+create function fsm_internal.mermaid_text(p_text text)
+returns text
+language sql
+immutable
+-- Character by character, because what stands for one is made of others. direction with a blank after it is a statement anywhere in a line.
+return (
+  select regexp_replace(string_agg(
+    case
+      when c.one ~ '[[:cntrl:]]' then '·'
+      when strpos('#;:"<&%{}`*\~', c.one) > 0 or (c.one = ' ' and c.nth in (1, length(p_text))) then '#' || ascii(c.one)::text || ';'
+      else c.one
+    end, '' order by c.nth), '(direction) ', '\1#32;', 'gi')
+  from unnest(string_to_array(p_text, null)) with ordinality c (one, nth));
+comment on function fsm_internal.mermaid_text(text) is
+  'A text for a mermaid label, in quotes or behind a colon: what would end it or mean something there and a blank at either end, is written as an entity, control characters as a dot.';
+
+-- internal/diagrams/version_to_draw.sql
+create function fsm_internal.version_to_draw(p_machine text, p_machine_version integer)
+returns integer
+language plpgsql
+stable
+as $$
+declare
+  v_version integer := (
+    select v.machine_version from fsm_internal.machine_versions v
+    where v.machine = p_machine
+      and case when p_machine_version is null then not v.retired else v.machine_version = p_machine_version end
+    order by v.machine_version desc limit 1);
+begin
+  if v_version is null then
+    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
+  end if;
+  return v_version;
+end
+$$;
+comment on function fsm_internal.version_to_draw(text, integer) is
+  'p_machine_version, or the newest that is not retired when that is null. SM001 when there is none.';
+
+create function fsm_internal.version_of_session(p_session_id text, p_machine text)
+returns integer
+language plpgsql
+stable
+as $$
+declare
+  v_session record;
+begin
+  select s.machine, s.machine_version into v_session from fsm_internal.sessions s where s.session_id = p_session_id;
+  if not found then
+    perform fsm_internal.refuse_unknown_session(p_session_id);
+  elsif v_session.machine <> p_machine then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_session_id', 'session of another machine',
+      jsonb_build_object('session_id', p_session_id, 'machine', v_session.machine), 'Give the machine of the session as p_machine.'));
+  end if;
+  return v_session.machine_version;
+end
+$$;
+comment on function fsm_internal.version_of_session(text, text) is
+  'The machine version that a session is on. SM010 when there is no such session, 22023 when it is of another machine.';
+
+-- internal/doctor/doctor_deadlines.sql
+create function fsm_internal.doctor_deadlines()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  return query
+    select 'warning', 'deadlines_overdue',
+      format('%s deadlines are overdue by more than 5 minutes, among the 1,000 to be looked at first; the oldest by %s seconds',
+        count(*), round(extract(epoch from v_now - min(o.due_at)))),
+      'Nobody calls fsm.fire_deadlines(), or not often enough: let a worker or cron call it every few seconds while it returns rows.'
+    from fsm_internal.overdue_deadlines(v_now - interval '5 minutes', 1000) o
+    having count(*) > 0
+    union all
+    select 'warning', 'deadlines_refused',
+      format('%s deadlines were tried and refused 5 times and more in a row, the first is of session %s', count(*), to_jsonb(min(d.session_id))),
+      'fsm.fire_deadlines() says why when it tries again: a context that the target refuses, a loop that is blocked, or a turn that is held.'
+    from (
+      -- The next try is never more than an hour away.
+      select w.session_id, w.refusals from fsm_internal.deadlines w
+      where w.wake_at <= v_now + interval '1 hour' order by w.wake_at limit 10000) d
+    where d.refusals >= 5
+    having count(*) > 0;
+end
+$$;
+comment on function fsm_internal.doctor_deadlines() is
+  'Findings of fsm.doctor: deadlines that nobody fires, among the 1,000 to be looked at first, and those that are refused again and again, among the first 10,000.';
+
+-- internal/doctor/doctor_definers.sql
+create function fsm_internal.doctor_definers()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select 'error', 'definer', format('function %s %s', p.oid::regprocedure, x.what), format('alter function %s %s;', p.oid::regprocedure, x.remedy)
+    from pg_proc p
+    cross join lateral (values
+      (not p.prosecdef, 'is not security definer', 'security definer'),
+      (not coalesce(array_to_string(p.proconfig, '|') ~ $re$(^|\|)search_path=([^|]*[, ])?"?pg_temp"?(\||$)$re$, false),
+        'has no search_path that ends in pg_temp, so that a caller''s temporary objects are taken for ours',
+        'set search_path = pg_catalog, pg_temp')) x (applies, what, remedy)
+    where p.pronamespace = 'fsm'::regnamespace and x.applies
+    union all
+    select 'error', 'owner', format('%s %s belongs to %s', o.kind, o.name, o.owner::regrole), format('alter %s %s owner to fsm_owner;', o.kind, o.name)
+    from (
+      select 'schema' as kind, n.nspname::text as name, n.nspowner as owner from pg_namespace n where n.nspname in ('fsm', 'fsm_internal')
+      union all
+      select 'function', p.oid::regprocedure::text, p.proowner from pg_proc p
+      where p.pronamespace in ('fsm'::regnamespace, 'fsm_internal'::regnamespace)
+      union all
+      select 'table', c.oid::regclass::text, c.relowner from pg_class c
+      where c.relnamespace in ('fsm'::regnamespace, 'fsm_internal'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'f')) o
+    where o.owner <> 'fsm_owner'::regrole
+    union all
+    select 'error', 'owner', format('fsm_owner may not read table %s', c.oid::regclass), format('grant all on table %s to fsm_owner;', c.oid::regclass)
+    from pg_class c
+    where c.relnamespace = 'fsm_internal'::regnamespace and c.relkind = 'r' and c.relowner = 'fsm_owner'::regrole
+      and not has_table_privilege('fsm_owner', c.oid, 'select');
+end
+$$;
+comment on function fsm_internal.doctor_definers() is
+  'Findings of fsm.doctor: API functions that do not run as their owner with a pinned search_path, and objects that are not fsm_owner''s.';
+
+-- internal/doctor/doctor_feed.sql
+create function fsm_internal.doctor_feed()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+declare
+  v_present text := (select c.system_identifier::text from pg_control_system() c);
+  v_known text := (select e.system_identifier from fsm_internal.feed_epochs e order by e.epoch desc limit 1);
+begin
+  if v_present is distinct from v_known then
+    return query select 'error', 'feed_epoch',
+      format('the data come from cluster %s and are now in cluster %s: fsm.changes would skip what is written here', v_known, v_present),
+      'Call fsm.new_feed_epoch() once, before anything is written.';
+  end if;
+end
+$$;
+comment on function fsm_internal.doctor_feed() is 'Findings of fsm.doctor: a copy restored into another cluster, whose transaction ids begin anew.';
+
+-- internal/doctor/doctor_grants.sql
+create function fsm_internal.doctor_grants()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select 'error', 'grant', format('%s has %s on %s %s', g.grantee, lower(g.privilege), g.kind, g.name),
+      format('revoke %s%s from %s;', lower(g.privilege), g.place, g.grantee)
+    from fsm_internal.present_grants() g
+    where not g.is_given
+    order by g.kind, g.name, g.grantee
+    limit 100;
+end
+$$;
+comment on function fsm_internal.doctor_grants() is 'Findings of fsm.doctor: privileges beyond those that db/grants.sql gives; at most 100.';
+
+create function fsm_internal.present_grants()
+returns table (kind text, name text, place text, grantee text, privilege text, is_given boolean)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select o.kind, o.name, o.place, case a.grantee when 0 then 'public' else a.grantee::regrole::text end, a.privilege_type, coalesce(
+      case o.kind
+        when 'schema' then o.is_api and a.privilege_type = 'USAGE' and r.rolname in ('fsm_app', 'fsm_reader', 'fsm_monitor', 'fsm_admin')
+        when 'function' then o.is_api and (r.rolname = 'fsm_admin' or o.plain = any (fsm_internal.calls_of(r.rolname)))
+        when 'view' then o.is_api and a.privilege_type = 'SELECT' and (
+          r.rolname = 'fsm_admin' or (r.rolname in ('fsm_reader', 'fsm_monitor') and o.plain <> 'quarantine'))
+        else false
+      end, false)
+    from (
+      select 'schema' as kind, n.nspname::text as name, format(' on schema %I', n.nspname) as place, n.nspname::text as plain, n.nspname = 'fsm' as is_api, n.nspowner as owner,
+        coalesce(n.nspacl, acldefault('n', n.nspowner)) as acl
+      from pg_namespace n where n.nspname in ('fsm', 'fsm_internal')
+      union all
+      select 'function', p.oid::regprocedure::text, format(' on function %s', p.oid::regprocedure), p.proname::text, p.pronamespace = 'fsm'::regnamespace, p.proowner,
+        coalesce(p.proacl, acldefault('f', p.proowner))
+      from pg_proc p where p.pronamespace in ('fsm'::regnamespace, 'fsm_internal'::regnamespace)
+      union all
+      select case when c.relkind = 'v' then 'view' else 'table' end, c.oid::regclass::text, format(' on %s', c.oid::regclass), c.relname::text,
+        c.relnamespace = 'fsm'::regnamespace, c.relowner, c.relacl
+      from pg_class c where c.relnamespace in ('fsm'::regnamespace, 'fsm_internal'::regnamespace) and c.relacl is not null
+      union all
+      select 'column', format('%s.%I', c.oid::regclass, t.attname), format(' (%I) on %s', t.attname, c.oid::regclass), t.attname::text, false, c.relowner, t.attacl
+      from pg_class c join pg_attribute t on t.attrelid = c.oid
+      where c.relnamespace in ('fsm'::regnamespace, 'fsm_internal'::regnamespace) and t.attacl is not null) o
+    cross join lateral aclexplode(o.acl) a
+    left join pg_roles r on r.oid = a.grantee
+    where a.grantee <> o.owner and r.rolname is distinct from 'fsm_owner';
+end
+$$;
+comment on function fsm_internal.present_grants() is
+  'Every privilege on an object of ours that somebody else than its owner has. is_given: db/grants.sql gives it; place: what stands between the privilege and "from" to revoke it.';
+
+create function fsm_internal.calls_of(p_role text)
+returns text[]
+language sql
+immutable
+return case p_role
+  when 'fsm_app' then array[
+    'create_session', 'load_session', 'load_sessions', 'load_context', 'list_sessions', 'save_session', 'save_sessions', 'send_event',
+    'update_context', 'fork_session', 'rollback_session', 'history', 'load_session_at', 'session_as_of', 'diff_session', 'allowed_events',
+    'validate_context', 'detect_loop', 'begin_turn', 'extend_turn', 'end_turn', 'fire_deadlines', 'machine_definition', 'check_machine',
+    'diagram', 'schema_release']
+  when 'fsm_reader' then array[
+    'load_session', 'load_sessions', 'load_context', 'list_sessions', 'history', 'load_session_at', 'session_as_of', 'diff_session',
+    'allowed_events', 'validate_context', 'detect_loop', 'machine_definition', 'check_machine', 'diagram', 'schema_release',
+    'looping_sessions', 'stuck_sessions', 'verify_sessions', 'changes', 'audit_head']
+  when 'fsm_monitor' then array['metrics', 'doctor', 'looping_sessions', 'stuck_sessions', 'schema_release']
+  else '{}'::text[]
+end;
+comment on function fsm_internal.calls_of(text) is 'The functions that db/grants.sql lets a role call; fsm_admin, which may call all, is not asked for.';
+
+-- internal/doctor/doctor_locks.sql
+create function fsm_internal.doctor_locks(p_waiting interval default '10 seconds', p_prepared interval default '10 minutes')
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  return query
+    select 'warning', 'prepared_transaction',
+      format('transaction %s of %s in database %s is prepared since %s seconds: it holds its locks, keeps vacuum from cleaning up, and delays fsm.changes',
+        quote_literal(p.gid), p.owner, p.database, round(extract(epoch from v_now - p.prepared))),
+      format('In database %s: commit prepared %s; or rollback prepared %s;', p.database, quote_literal(p.gid), quote_literal(p.gid))
+    from pg_prepared_xacts p where p.prepared < v_now - p_prepared
+    union all
+    -- pg_stat_activity shows fsm_owner no more than who the others are.
+    (select 'warning', 'lock_wait', format('process %s has waited %s seconds for the lock of a session, held by process %s', l.pid,
+        round(extract(epoch from v_now - l.waitstart)),
+        coalesce((
+          select string_agg(format('%s (%s)', b.pid, coalesce(a.usename, 'login unknown')), ', ' order by b.pid)
+          from unnest(pg_blocking_pids(l.pid)) b (pid) left join pg_stat_activity a on a.pid = b.pid), '(gone)')),
+      'Look at the holder in pg_stat_activity: idle in transaction, or a long statement? End it with pg_terminate_backend(pid), and give its login the recommended timeouts.'
+    from pg_locks l
+    where l.locktype = 'advisory' and not l.granted and l.waitstart < v_now - p_waiting
+      and l.database = (select d.oid from pg_database d where d.datname = current_database())
+    order by l.waitstart limit 20);
+end
+$$;
+comment on function fsm_internal.doctor_locks(interval, interval) is
+  'Findings of fsm.doctor: prepared transactions that nobody ends, and callers that wait for a session''s lock, at most 20.';
+
+-- internal/doctor/doctor_logins.sql
+create function fsm_internal.doctor_logins()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select 'warning', 'login_settings',
+      format('login %s works without %s', r.rolname, string_agg(m.name, ', ' order by m.nth)),
+      string_agg(format('alter role %I in database %I set %s = %L;', r.rolname, current_database(), m.name, m.recommended), ' ' order by m.nth)
+    from (
+      select l.oid, l.rolname from pg_roles l
+      where l.rolcanlogin and not l.rolsuper and (pg_has_role(l.oid, 'fsm_app', 'member') or pg_has_role(l.oid, 'fsm_admin', 'member'))
+      order by l.rolname limit 100) r
+    cross join lateral fsm_internal.missing_settings(r.oid) m
+    group by r.rolname;
+end
+$$;
+comment on function fsm_internal.doctor_logins() is
+  'Findings of fsm.doctor: logins of fsm_app and fsm_admin, at most 100, that a lost client or a stuck statement could keep others waiting for without end.';
+
+create function fsm_internal.missing_settings(p_login oid)
+returns table (nth bigint, name text, recommended text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select n.nth, n.name, n.recommended
+    from unnest(
+      array['default_transaction_isolation', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',
+        'client_connection_check_interval'],
+      array['read committed', '10s', '5s', '15s', '5s']) with ordinality n (name, recommended, nth)
+    join pg_settings s on s.name = n.name
+    left join lateral (
+      select split_part(c.entry, '=', 2) as value
+      from pg_db_role_setting d
+      join pg_database b on b.datname = current_database()
+      cross join lateral unnest(d.setconfig) c (entry)
+      where d.setrole in (0, p_login) and d.setdatabase in (0, b.oid) and lower(split_part(c.entry, '=', 1)) = n.name
+      order by d.setrole = 0, d.setdatabase = 0 limit 1) given on true
+    -- What stands in the present session for itself says nothing of another login.
+    where coalesce(given.value,
+        case when s.source in ('database', 'user', 'database user', 'client', 'session') then s.boot_val else s.reset_val end)
+      ~ case n.name when 'default_transaction_isolation' then '^(?!read committed$)' else $re$^\s*0*(\.0*)?\s*(us|ms|s|min|h|d)?\s*\Z$re$ end;
+end
+$$;
+comment on function fsm_internal.missing_settings(oid) is
+  'The recommended settings (those of db/recommended_settings.sql) that a login does not have in this database: timeouts that are 0, another isolation level than read committed. What is given for the role here goes before the role everywhere, the database, all databases, and the server.';
+
+-- internal/doctor/doctor_retention.sql
+create function fsm_internal.doctor_retention(p_bytes bigint default 10737418240)
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+declare
+  v_bytes bigint := pg_total_relation_size('fsm_internal.history');
+begin
+  if v_bytes > p_bytes and not exists (select from fsm_internal.history_cuts c where c.cut_at > clock_timestamp() - interval '30 days') then
+    return query select 'warning', 'history_size',
+      format('history takes %s, and nothing was trimmed for 30 days', pg_size_pretty(v_bytes)),
+      'Decide how much history is to be kept, and call fsm.trim_history (old versions) and fsm.purge_sessions (finished sessions) regularly.';
+  end if;
+end
+$$;
+comment on function fsm_internal.doctor_retention(bigint) is 'Findings of fsm.doctor: a history of more than p_bytes that nobody trims.';
+
+-- internal/doctor/doctor_roles.sql
+create function fsm_internal.doctor_roles()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select 'error', 'role', format('role %s %s', r.rolname, x.what), format('alter role %I %s;', r.rolname, x.remedy)
+    from pg_roles r
+    cross join lateral (values
+      (r.rolcanlogin, 'can log in', 'nologin'),
+      (r.rolsuper, 'is a superuser', 'nosuperuser'),
+      (r.rolcreaterole, 'may create roles', 'nocreaterole'),
+      (r.rolcreatedb, 'may create databases', 'nocreatedb'),
+      (r.rolreplication, 'may replicate', 'noreplication'),
+      (r.rolbypassrls, 'bypasses row security', 'nobypassrls')) x (applies, what, remedy)
+    where r.rolname in ('fsm_owner', 'fsm_app', 'fsm_reader', 'fsm_monitor', 'fsm_admin') and x.applies
+    union all
+    select 'warning', 'owner_member', format('role %s is a member of fsm_owner, and so may change every table by hand', m.name),
+      format('If it need not: revoke fsm_owner from %I;', m.name)
+    from fsm_internal.owner_members() m
+    union all
+    select 'warning', 'public_connect', format('PUBLIC may connect to database %s', d.datname),
+      format('revoke connect on database %I from public; then grant connect on it to the logins that need it.', d.datname)
+    from pg_database d
+    where d.datname = current_database() and exists (
+      select from aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a where a.grantee = 0 and a.privilege_type = 'CONNECT');
+end
+$$;
+comment on function fsm_internal.doctor_roles() is 'Findings of fsm.doctor: what the roles of fsmstore are, who is fsm_owner too, and who may connect.';
+
+create function fsm_internal.owner_members()
+returns table (name text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    with recursive members (member) as (
+      select 'fsm_owner'::regrole::oid
+      union
+      select m.member from members r join pg_auth_members m on m.roleid = r.member
+      -- From 16 on who created a role may grant it and no more, which is no use of it yet; before, there are no such columns.
+      where coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true) or coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+    )
+    select r.rolname::text from members m join pg_roles r on r.oid = m.member
+    where r.rolname <> 'fsm_owner' and not r.rolsuper;
+end
+$$;
+comment on function fsm_internal.owner_members() is 'Roles, superusers excepted, that inherit from fsm_owner or may set it, directly or through others.';
+
+-- internal/doctor/doctor_sessions.sql
+create function fsm_internal.doctor_sessions(p_pages integer default 2000)
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+declare
+  v_pages bigint := pg_relation_size('fsm_internal.sessions') / 8192;
+  v_idle timestamptz := clock_timestamp() - interval '30 days';
+  v_seen record;
+begin
+  select count(*) as all_of_them, count(*) filter (where t.state is null) as unknown,
+    min(s.session_id) filter (where t.state is null) as first_unknown,
+    count(*) filter (where t.is_final = false and s.updated_at < v_idle) as stuck
+  into v_seen
+  from fsm_internal.sessions s tablesample system (least(100, 100.0 * p_pages / greatest(v_pages, 1)))
+  left join fsm_internal.machine_states t
+    on t.machine = s.machine and t.machine_version = s.machine_version and t.state = s.state;
+  return query
+    select v.severity, v.check_name, v.message, v.hint
+    from (values
+      (v_seen.unknown, 'error', 'unknown_state',
+        format('%s of %s sessions looked at are in a state that their machine version does not have, the first is %s', v_seen.unknown,
+          v_seen.all_of_them, to_jsonb(v_seen.first_unknown)),
+        'Somebody changed the tables by hand. fsm.verify_sessions lists all that is wrong; compare with a backup.'),
+      (v_seen.stuck, 'info', 'stuck_sessions',
+        format('%s of %s sessions looked at are in no final state and were not written for 30 days', v_seen.stuck, v_seen.all_of_them),
+        'fsm.stuck_sessions(interval ''30 days'') lists them. A deadline ("after") would end such sessions, fsm.purge_sessions removes them.')
+    ) v (found, severity, check_name, message, hint)
+    where v.found > 0;
+end
+$$;
+comment on function fsm_internal.doctor_sessions(integer) is
+  'Findings of fsm.doctor: sessions that are corrupt or forgotten, among those in about p_pages pages of the table chosen at random, or all.';
+
+-- internal/doctor/doctor_settings.sql
+create function fsm_internal.doctor_settings()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select v.severity, v.check_name, v.message, v.hint
+    from pg_settings s
+    join (values
+      ('fsync', 'off', 'error', 'fsync', 'fsync is off: a crash of the machine loses or corrupts what was acknowledged',
+        'Set fsync = on in postgresql.conf and reload.'),
+      ('full_page_writes', 'off', 'error', 'full_page_writes', 'full_page_writes is off: a crash of the machine can leave torn pages',
+        'Set full_page_writes = on in postgresql.conf and reload.'),
+      ('synchronous_commit', 'off', 'warning', 'synchronous_commit',
+        'synchronous_commit is off for new sessions: writes of fsmstore wait for the disk all the same, but those of others can be lost in a crash',
+        'Set synchronous_commit = on, for the server, the database or the role that turned it off.'),
+      ('track_counts', 'off', 'warning', 'track_counts', 'track_counts is off: autovacuum does not run, and dead rows are not counted',
+        'Set track_counts = on in postgresql.conf and reload.')
+    ) v (name, bad, severity, check_name, message, hint) on v.name = s.name and v.bad = s.reset_val
+    union all
+    select 'warning', s.name, format('%s is %s for new sessions: writers of the same session then get 40001 instead of waiting', s.name, s.reset_val),
+      'Set it to read committed, for the server, the database or the role that changed it.'
+    from pg_settings s where s.name = 'default_transaction_isolation' and s.reset_val <> 'read committed'
+    union all
+    select * from fsm_internal.doctor_server_version((select s.setting::integer from pg_settings s where s.name = 'server_version_num'));
+end
+$$;
+comment on function fsm_internal.doctor_settings() is 'Findings of fsm.doctor: settings of the server, as a new session of the caller gets them.';
+
+create function fsm_internal.doctor_server_version(p_number integer)
+returns table (severity text, check_name text, message text, hint text)
+language sql
+immutable
+begin atomic
+  select 'error', 'server_version', 'PostgreSQL is older than 14', 'Upgrade the server: fsmstore is made for PostgreSQL 14 and later.'
+  where p_number < 140000;
+end;
+comment on function fsm_internal.doctor_server_version(integer) is 'Findings of fsm.doctor: a server that is too old, by its server_version_num.';
+
+-- internal/doctor/doctor_tables.sql
+create function fsm_internal.doctor_tables()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    with ours as materialized (
+      select c.oid, c.oid::regclass::text as name, c.relkind, c.relrowsecurity, c.relpersistence
+      from pg_class c where c.relnamespace = 'fsm_internal'::regnamespace and c.relkind in ('r', 'p')
+    )
+    select 'error', 'trigger', format('trigger %s is on table %s', t.tgname, o.name), format('drop trigger %I on %s;', t.tgname, o.name)
+    from ours o join pg_trigger t on t.tgrelid = o.oid where not t.tgisinternal
+    union all
+    select 'error', 'rule', format('rule %s is on table %s', w.rulename, o.name), format('drop rule %I on %s;', w.rulename, o.name)
+    from ours o join pg_rewrite w on w.ev_class = o.oid
+    union all
+    select 'error', 'row_security', format('row security is on for table %s, or it has policies', o.name),
+      format('alter table %s disable row level security; and drop its policies.', o.name)
+    from ours o where o.relrowsecurity or exists (select from pg_policy p where p.polrelid = o.oid)
+    union all
+    select 'error', 'inheritance', format('table %s inherits from %s', i.inhrelid::regclass, i.inhparent::regclass),
+      format('alter table %s no inherit %s;', i.inhrelid::regclass, i.inhparent::regclass)
+    from pg_inherits i
+    where exists (select from ours o where o.oid in (i.inhparent, i.inhrelid))
+    union all
+    select 'error', 'foreign_key', format('foreign key %s of table %s refers to table %s', k.conname, k.conrelid::regclass, o.name),
+      format('alter table %s drop constraint %I; it can make writes of fsmstore fail.', k.conrelid::regclass, k.conname)
+    from ours o join pg_constraint k on k.confrelid = o.oid
+    where k.contype = 'f' and not exists (select from ours x where x.oid = k.conrelid)
+    union all
+    select 'error', 'unlogged_table', format('table %s is unlogged: a crash empties it', o.name), format('alter table %s set logged;', o.name)
+    from ours o where o.relpersistence <> 'p' and o.name <> 'fsm_internal.turns'
+    union all
+    select 'warning', 'extra_index', format('index %s makes every transition update it: no update of a session is HOT', x.indexrelid::regclass),
+      format('drop index concurrently %s;', x.indexrelid::regclass)
+    from pg_index x
+    where x.indrelid = 'fsm_internal.sessions'::regclass and not x.indisprimary;
+end
+$$;
+comment on function fsm_internal.doctor_tables() is 'Findings of fsm.doctor: what acts behind the functions'' back because it was put onto a table of ours.';
+
+-- internal/doctor/doctor_vacuum.sql
+create function fsm_internal.doctor_vacuum()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select 'warning', 'autovacuum', 'autovacuum is off'::text, 'Set autovacuum = on in postgresql.conf and reload.'
+    from pg_settings s where s.name = 'autovacuum' and s.setting = 'off'
+    union all
+    select 'warning', 'autovacuum', format('autovacuum is off for table %s', c.oid::regclass), format('alter table %s reset (autovacuum_enabled);', c.oid::regclass)
+    from pg_class c
+    cross join lateral pg_options_to_table(c.reloptions) o
+    where c.relnamespace = 'fsm_internal'::regnamespace and o.option_name = 'autovacuum_enabled'
+      and lower(o.option_value) = any (array['false', 'off', 'no', '0', 'f', 'n'])
+    union all
+    select 'warning', 'dead_rows', format('table %s.%s has %s dead rows beside %s live ones', t.schemaname, t.relname, t.n_dead_tup, t.n_live_tup),
+      format('vacuum %s.%s; if it does not help, a long transaction, a prepared one, a replication slot or a standby holds them.', t.schemaname, t.relname)
+    from pg_stat_user_tables t
+    where t.schemaname = 'fsm_internal' and t.n_dead_tup > 10000 and t.n_dead_tup > t.n_live_tup
+    union all
+    select 'warning', 'hot_updates', format('only %s %% of the updates of sessions were HOT', round(100.0 * t.n_tup_hot_upd / t.n_tup_upd)),
+      'Look for an index on fsm_internal.sessions besides its key, a fillfactor above 50, contexts over half a page, or long transactions.'
+    from pg_stat_user_tables t
+    where t.relid = 'fsm_internal.sessions'::regclass and t.n_tup_upd > 1000 and t.n_tup_hot_upd < 0.9 * t.n_tup_upd;
+end
+$$;
+comment on function fsm_internal.doctor_vacuum() is 'Findings of fsm.doctor: dead rows, and what makes too many of them, by the statistics of the server.';
 
 -- functions/machines/check_machine.sql
 create function fsm.check_machine(p_definition jsonb)
@@ -4340,6 +6842,37 @@ end
 $$;
 comment on function fsm.define_machine(jsonb) is
   'Stores a machine definition as the next version of the machine that its "id" names, at once usable, and never changed afterwards. The same as the newest version (as JSON values), retired or not, is not stored again: that version comes back with created false, and stays retired if it is. warnings: the findings of severity warning, and {"code": "live_sessions_in_missing_state", "state", "sessions"} for states of other versions that this one lacks and that sessions are in. Two definers of one machine wait for each other. Errors: 22004 null, SM002 definition invalid (DETAIL: findings, all of them), 40001 another transaction defined the machine meanwhile.';
+
+-- functions/machines/diagram.sql
+create function fsm.diagram(
+  p_machine text, p_machine_version integer default null, p_format text default 'mermaid', p_session_id text default null)
+returns text
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parts jsonb;
+  v_own_version integer;
+begin
+  perform fsm_internal.check_text('p_machine', p_machine, 512);
+  perform fsm_internal.check_not_null('p_format', p_format);
+  if p_format not in ('mermaid', 'dot') then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_format', 'unknown format',
+      jsonb_build_object('value', left(p_format, 200), 'formats', jsonb_build_array('mermaid', 'dot')), 'Give p_format mermaid or dot.'));
+  end if;
+  if p_session_id is not null then
+    perform fsm_internal.check_common_arguments(p_session_id, null, null);
+    v_own_version := fsm_internal.version_of_session(p_session_id, p_machine);
+  end if;
+  v_parts := fsm_internal.diagram_parts(p_machine,
+    fsm_internal.version_to_draw(p_machine, coalesce(p_machine_version, v_own_version)), p_session_id);
+  return case p_format when 'mermaid' then fsm_internal.mermaid_diagram(v_parts) else fsm_internal.dot_diagram(v_parts) end;
+end
+$$;
+comment on function fsm.diagram(text, integer, text, text) is
+  'A machine version as the text of a diagram: p_format mermaid (stateDiagram-v2) or dot (Graphviz). Shown are all states, events with their guards (long ones cut), deadlines, and where diverted loops go; what the machine''s own "on" gives every open state starts at a node that stands for all of them. With p_session_id the states that the session was in, the one it is in, and the transitions it made (with how often) are marked, by retained history; a way it went that is no transition of this version, such as a rollback, is drawn too. p_machine_version null: the session''s own version, or without a session the newest that is not retired. Errors: 22004 null p_machine or p_format, 22023 unknown format, a name empty or too long, or the session is of another machine, SM010 unknown session, SM001 no such version, or all are retired.';
 
 -- functions/machines/machine_definition.sql
 create function fsm.machine_definition(p_machine text, p_machine_version integer default null)
@@ -4453,16 +6986,95 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_outcome fsm_internal.outcome;
 begin
   perform fsm_internal.check_common_arguments(p_session_id, p_actor, p_note);
   perform fsm_internal.check_text('p_machine', p_machine, 512);
   perform fsm_internal.check_not_null('p_context', p_context);
-  return query select r.* from fsm_internal.create_session(
-    p_session_id, p_machine, p_context, p_machine_version, p_request_id, p_actor, p_note) r;
+  v_outcome := fsm_internal.create_session(p_session_id, p_machine, p_context, p_machine_version, p_request_id, p_actor, p_note);
+  perform fsm_internal.refuse(v_outcome.refusal);
+  return query select v_outcome.session_id, v_outcome.machine, v_outcome.machine_version, v_outcome.version, v_outcome.state,
+    v_outcome.previous_state, v_outcome.changed_state, v_outcome.loop_detected, v_outcome.replayed, v_outcome.is_final,
+    v_outcome.context_version, v_outcome.entered_at, v_outcome.created_at, v_outcome.saved_at;
 end
 $$;
 comment on function fsm.create_session(text, text, jsonb, integer, uuid, text, jsonb) is
   'Creates a session as version 1 in the initial state of its machine. p_machine_version null: the newest not retired. p_request_id: a retry with the same id gives the first answer again (replayed true). p_actor (at most 512 bytes) and p_note (at most 65,536 bytes of text) go to history. Returns one row, the save_result. Errors: 22004, 22023, SM011 exists already, SM001 no such machine or version or it is retired, SM021 context rejected by form, limits, schema or the invariant of the initial state.';
+
+-- functions/sessions/delete_session.sql
+create function fsm.delete_session(p_session_id text)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  return fsm_internal.delete_session(p_session_id);
+end
+$$;
+comment on function fsm.delete_session(text) is
+  'Erases a session for good: its row, its whole history, its turn (held or not) and its deadline. What is left is one line of kind delete in fsm.changes, with the id, the last version and the last state. Waits for whoever is writing to the session. True: it was there; false: there is no such session. Forks made from it stay. Errors: 22004, 22023.';
+
+-- functions/sessions/diff_session.sql
+create function fsm.diff_session(p_session_id text, p_from_version bigint, p_to_version bigint)
+returns table (path text, old jsonb, new jsonb)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_from jsonb;
+  v_to jsonb;
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  perform fsm_internal.check_not_null('p_from_version', p_from_version);
+  perform fsm_internal.check_not_null('p_to_version', p_to_version);
+  perform fsm_internal.check_session_exists(p_session_id);
+  v_from := fsm_internal.context_at(p_session_id, p_from_version);
+  if v_from is null then
+    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_from_version', p_from_version);
+  end if;
+  v_to := fsm_internal.context_at(p_session_id, p_to_version);
+  if v_to is null then
+    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version);
+  end if;
+  return query select d.path, d.old, d.new from fsm_internal.context_diff(v_from || '{}', v_to || '{}') d;
+end
+$$;
+comment on function fsm.diff_session(text, bigint, bigint) is
+  'What is different between the contexts of two versions, in either direction: a row per value, down to where they differ, objects by key and arrays by index, keys in byte order and indexes in that of numbers. path is jsonpath ($.items[0].price); old null: it was not there in p_from_version; new null: it is not there in p_to_version (a JSON null is ''null''). 1 and 1.0 are different. No rows: the same context. Errors: 22004, 22023 session id empty or too long, or a version never made or no longer retained (oldest_version in DETAIL), SM010 unknown session, SM060 history is incomplete.';
+
+-- functions/sessions/fork_session.sql
+create function fsm.fork_session(
+  p_session_id text, p_version bigint, p_new_session_id text, p_request_id uuid default null, p_actor text default null)
+returns table (
+  session_id text, machine text, machine_version integer, version bigint, state text, previous_state text, changed_state boolean,
+  loop_detected boolean, replayed boolean, is_final boolean, context_version integer, entered_at timestamptz,
+  created_at timestamptz, saved_at timestamptz)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_outcome fsm_internal.outcome;
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, p_actor, null);
+  perform fsm_internal.check_not_null('p_version', p_version);
+  perform fsm_internal.check_text('p_new_session_id', p_new_session_id, 512);
+  v_outcome := fsm_internal.fork_session(p_new_session_id, p_session_id, p_version, p_request_id, p_actor);
+  perform fsm_internal.refuse(v_outcome.refusal);
+  return query select v_outcome.session_id, v_outcome.machine, v_outcome.machine_version, v_outcome.version, v_outcome.state,
+    v_outcome.previous_state, v_outcome.changed_state, v_outcome.loop_detected, v_outcome.replayed, v_outcome.is_final,
+    v_outcome.context_version, v_outcome.entered_at, v_outcome.created_at, v_outcome.saved_at;
+end
+$$;
+comment on function fsm.fork_session(text, bigint, text, uuid, text) is
+  'Creates session p_new_session_id as a copy of what p_session_id was at a retained version: state, context and machine version. Its history begins with version 1 of kind fork, whose note says {"session_id", "version"} of the source; entered_at and created_at are the time of the fork. The source is read, not locked and not changed. p_request_id: a retry with the same id gives the first answer again (replayed true). Returns one row, the save_result. Errors in the order of checking: 22004, 22023 empty or too long, SM011 p_new_session_id exists already, SM010 no source session, 22023 version never made or no longer retained (oldest_version in DETAIL), SM060 source corrupt, SM001 the machine version of that version is retired and takes no new sessions.';
 
 -- functions/sessions/history.sql
 create function fsm.history(p_session_id text, p_limit integer default 100, p_before_version bigint default null)
@@ -4476,14 +7088,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
-  if p_limit < 1 then
-    raise exception using errcode = '22023', message = 'limit below 1',
-      detail = jsonb_build_object('argument', 'p_limit', 'value', p_limit)::text,
-      hint = 'Give p_limit 1 or more, or null for no limit.';
-  end if;
-  if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
-    perform fsm_internal.refuse_unknown_session(p_session_id);
-  end if;
+  perform fsm_internal.check_limit(p_limit);
+  perform fsm_internal.check_session_exists(p_session_id);
   return query
     select h.version, h.kind::text, h.from_state, h.to_state, h.event, h.actor, h.db_user, h.note, h.loop_detected, h.at
     from fsm_internal.history h
@@ -4494,6 +7100,65 @@ end
 $$;
 comment on function fsm.history(text, integer, bigint) is
   'What happened to a session, newest first, a row per version: kind create, transition, update, rollback, upgrade, import, deadline, divert or fork. p_limit rows (null: all), only versions below p_before_version if given: the next page starts at the last version of the one before. actor is the caller''s claim, db_user the session user who made the call. Errors: 22004, 22023, SM010 unknown session.';
+
+-- functions/sessions/list_sessions.sql
+create function fsm.list_sessions(
+  p_machine text default null, p_state text default null, p_after_session_id text default null, p_limit integer default 100)
+returns table (
+  session_id text, machine text, machine_version integer, state text, version bigint, context_version integer,
+  is_final boolean, entered_at timestamptz, created_at timestamptz, updated_at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.refuse(coalesce(
+    case when p_machine is not null then fsm_internal.text_refusal('p_machine', p_machine, 512) end,
+    case when p_state is not null then fsm_internal.text_refusal('p_state', p_state, 128) end,
+    fsm_internal.at_most_refusal('p_after_session_id', octet_length(p_after_session_id), 512, 'bytes')));
+  perform fsm_internal.check_limit(p_limit);
+  return query
+    select s.session_id, s.machine, s.machine_version, s.state, s.version, t.context_version, t.is_final,
+      s.entered_at, s.created_at, s.updated_at
+    from fsm_internal.sessions s
+    left join fsm_internal.machine_states t
+      on t.machine = s.machine and t.machine_version = s.machine_version and t.state = s.state
+    where s.session_id > coalesce(p_after_session_id, '') collate "C"
+      and (p_machine is null or s.machine = p_machine) and (p_state is null or s.state = p_state)
+    order by s.session_id
+    limit p_limit;
+end
+$$;
+comment on function fsm.list_sessions(text, text, text, integer) is
+  'Sessions without their contexts, by session_id (byte order): those of a machine, in a state, of both, or all where null. p_limit rows (null: all); only ids after p_after_session_id if given, so the next page starts at the last id of the one before. An unknown machine or state has no rows. A session in a state that its machine version lacks is listed too, with context_version and is_final null: loading it is SM060. Errors: 22023 p_limit below 1, a name empty or too long.';
+
+-- functions/sessions/load_context.sql
+create function fsm.load_context(p_session_id text, p_paths text[])
+returns table (path text, value jsonb, version bigint)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_context jsonb;
+  v_version bigint;
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  perform fsm_internal.check_paths('p_paths', p_paths);
+  select fsm_internal.read_context(s.session_id, s.context) || '{}', s.version into v_context, v_version
+  from fsm_internal.sessions s where s.session_id = p_session_id;
+  -- As one array first: rows straight from jsonb_path_query would cost the square of their number before PostgreSQL 17.
+  return query
+    select w.path, i.item, v_version
+    from unnest(p_paths) with ordinality w (path, nth)
+    cross join lateral jsonb_array_elements(jsonb_path_query_array(v_context, w.path::jsonpath, '{}', true)) with ordinality i (item, nth)
+    order by w.nth, i.nth;
+end
+$$;
+comment on function fsm.load_context(text, text[]) is
+  'Part of a large context: one row per item that a jsonpath matches, in the order of the paths and of the items, with the version that all of them are of. A path that matches nothing, or fails on the data, gives no row; neither does an unknown session. A path may use what a guard may: no variables, no date and time methods, no .**. At most 1,000 paths. Errors: 22004 null argument or path, 22023 too many paths, or one that is no jsonpath or not allowed (argument, path, nth and problem in DETAIL).';
 
 -- functions/sessions/load_session.sql
 create function fsm.load_session(
@@ -4538,16 +7203,7 @@ as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   perform fsm_internal.check_not_null('p_version', p_version);
-  return query
-    select r.session_id, r.machine, h.machine_version, h.to_state, h.version, fsm_internal.context_at(r.session_id, h.version),
-      t.context_version,
-      coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, h.machine_version, h.to_state)),
-      h.entered_at, r.created_at, h.at
-    from fsm_internal.sessions r
-    join fsm_internal.history h on h.session_id = r.session_id
-    left join fsm_internal.machine_states t
-      on t.machine = r.machine and t.machine_version = h.machine_version and t.state = h.to_state
-    where r.session_id = p_session_id and h.version = p_version and h.version <= r.version;
+  return query select a.* from fsm_internal.session_at(p_session_id, p_version) a;
 end
 $$;
 comment on function fsm.load_session_at(text, bigint) is
@@ -4581,6 +7237,35 @@ $$;
 comment on function fsm.load_sessions(text[]) is
   'Several sessions in one snapshot: one session_row per distinct existing id, in order of first appearance; nulls and unknown ids give no row. At most 1,000 ids. Errors: 22004, 22023, SM060 one of them is corrupt: its id is in DETAIL, leave it out to load the others.';
 
+-- functions/sessions/rollback_session.sql
+create function fsm.rollback_session(
+  p_session_id text, p_to_version bigint, p_expected_version bigint, p_reason text default null,
+  p_request_id uuid default null, p_turn bigint default null, p_actor text default null)
+returns table (
+  session_id text, machine text, machine_version integer, version bigint, state text, previous_state text, changed_state boolean,
+  loop_detected boolean, replayed boolean, is_final boolean, context_version integer, entered_at timestamptz,
+  created_at timestamptz, saved_at timestamptz, context jsonb)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_outcome fsm_internal.outcome;
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, p_actor, null);
+  perform fsm_internal.check_not_null('p_to_version', p_to_version);
+  perform fsm_internal.check_at_most('p_reason', octet_length(p_reason), 4096, 'bytes');
+  v_outcome := fsm_internal.rollback_session(p_session_id, p_to_version, p_expected_version, p_reason, p_request_id, p_turn, p_actor);
+  perform fsm_internal.refuse(v_outcome.refusal);
+  return query select v_outcome.session_id, v_outcome.machine, v_outcome.machine_version, v_outcome.version, v_outcome.state,
+    v_outcome.previous_state, v_outcome.changed_state, v_outcome.loop_detected, v_outcome.replayed, v_outcome.is_final,
+    v_outcome.context_version, v_outcome.entered_at, v_outcome.created_at, v_outcome.saved_at, v_outcome.context;
+end
+$$;
+comment on function fsm.rollback_session(text, bigint, bigint, text, uuid, bigint, text) is
+  'Brings back state and context of a retained version, as a new version of kind rollback on the present machine version; nothing is taken out of history, and its note says {"to_version", "reason"} (p_reason at most 4,096 bytes). Schema, size and the state''s invariants are checked as in a save, edges, guards and loops are not; a session in a final state is open again if that version was. p_expected_version null: whatever is stored. p_request_id: a retry with the same id gives the first answer again (replayed true). Returns one row, the save_result and the context as saved (replayed: null if no longer retained). Errors in the order of checking: 22004, 22023 empty or too long, SM010 unknown session, SM050 turn held by another, SM051 turn token stale, SM030 version conflict, 22023 version never made or no longer retained (oldest_version in DETAIL), SM060 history incomplete, SM020 the present machine version has no such state, SM021 size, schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
 -- functions/sessions/save_session.sql
 create function fsm.save_session(
   p_session_id text, p_state text, p_context jsonb, p_expected_version bigint, p_event text default null,
@@ -4595,7 +7280,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_result fsm_internal.save_result;
+  v_outcome fsm_internal.outcome;
 begin
   if not (fsm_internal.is_name(p_session_id, 512) and fsm_internal.is_name(p_state, 128)
     and coalesce(p_event, p_actor) is null and p_note is null and p_context is not null)
@@ -4605,19 +7290,64 @@ begin
     perform fsm_internal.check_text('p_event', coalesce(p_event, p_state), 128);
     perform fsm_internal.check_not_null('p_context', p_context);
   end if;
-  v_result := fsm_internal.save_session(
+  v_outcome := fsm_internal.save_session(
     p_session_id, p_state, p_context, p_expected_version, p_event, p_request_id, p_turn, p_actor, p_note);
+  if v_outcome.refusal is not null then
+    perform fsm_internal.refuse(v_outcome.refusal);
+  end if;
   -- Assigned one by one, because RETURN QUERY would run a query.
-  session_id := v_result.session_id; machine := v_result.machine; machine_version := v_result.machine_version;
-  version := v_result.version; state := v_result.state; previous_state := v_result.previous_state;
-  changed_state := v_result.changed_state; loop_detected := v_result.loop_detected; replayed := v_result.replayed;
-  is_final := v_result.is_final; context_version := v_result.context_version; entered_at := v_result.entered_at;
-  created_at := v_result.created_at; saved_at := v_result.saved_at;
+  session_id := v_outcome.session_id; machine := v_outcome.machine; machine_version := v_outcome.machine_version;
+  version := v_outcome.version; state := v_outcome.state; previous_state := v_outcome.previous_state;
+  changed_state := v_outcome.changed_state; loop_detected := v_outcome.loop_detected; replayed := v_outcome.replayed;
+  is_final := v_outcome.is_final; context_version := v_outcome.context_version; entered_at := v_outcome.entered_at;
+  created_at := v_outcome.created_at; saved_at := v_outcome.saved_at;
   return next;
 end
 $$;
 comment on function fsm.save_session(text, text, jsonb, bigint, text, uuid, bigint, text, jsonb) is
-  'Saves state and whole context as the next version, all or nothing, under the session''s lock. Another state is legal when an event leads there with this context (p_event given: that event; null: the first by name is recorded); the same state is an update, or a self-transition when p_event names one. p_expected_version null: whatever is stored. A p_request_id that this session has committed gives the first answer again (replayed true). Returns one row, the save_result; loop_detected tells of a loop, state may be the divert state. Errors in the order of checking: 22004, 22023, SM010 unknown session, SM051 turn token not held, SM030 version conflict, SM012 final state, SM021 form, size or limits, SM020 no such transition, SM022 guard, SM040 loop blocked, SM021 schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+  'Saves state and whole context as the next version, all or nothing, under the session''s lock. Another state is legal when an event leads there with this context (p_event given: that event; null: the first by name is recorded); the same state is an update, or a self-transition when p_event names one. p_expected_version null: whatever is stored. A p_request_id that this session has committed gives the first answer again (replayed true). Returns one row, the save_result; loop_detected tells of a loop, state may be the divert state. Errors in the order of checking: 22004, 22023, SM010 unknown session, SM050 turn held by another, SM051 turn token stale, SM030 version conflict, SM012 final state, SM021 form, size or limits, SM020 no such transition, SM022 guard, SM040 loop blocked, SM021 schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/sessions/save_sessions.sql
+create function fsm.save_sessions(p_items jsonb, p_atomic boolean default true)
+returns table (
+  ordinal integer, session_id text, ok boolean, sqlstate text, message text, detail jsonb, version bigint, state text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_value jsonb;
+  v_item fsm_internal.batch_item;
+  v_outcome fsm_internal.outcome;
+begin
+  perform fsm_internal.check_batch(p_items);
+  perform fsm_internal.check_not_null('p_atomic', p_atomic);
+  -- All locks before the first item: their order must not follow the items.
+  perform fsm_internal.lock_sessions(array(select fsm_internal.batch_session_id(i.value) from jsonb_array_elements(p_items) i));
+  for v_value, ordinal in select i.value, i.nth from jsonb_array_elements(p_items) with ordinality i (value, nth) order by i.nth loop
+    v_item := fsm_internal.batch_item(v_value);
+    if v_item.refusal is not null then
+      v_outcome := fsm_internal.refused(v_item.refusal);
+    else
+      v_outcome := fsm_internal.save_session(v_item.session_id, v_item.state, v_item.context, v_item.expected_version, v_item.event,
+        v_item.request_id, v_item.turn, v_item.actor, v_item.note);
+    end if;
+    if v_outcome.refusal is not null then
+      v_outcome.refusal := jsonb_set(v_outcome.refusal, '{detail,ordinal}', to_jsonb(ordinal));
+      if p_atomic then
+        perform fsm_internal.refuse(v_outcome.refusal);
+      end if;
+      perform fsm_internal.log_refusal(v_outcome.refusal);
+    end if;
+    session_id := v_item.session_id; ok := v_outcome.refusal is null; sqlstate := v_outcome.refusal ->> 'sqlstate';
+    message := v_outcome.refusal ->> 'message'; detail := v_outcome.refusal -> 'detail'; version := v_outcome.version; state := v_outcome.state;
+    return next;
+  end loop;
+end
+$$;
+comment on function fsm.save_sessions(jsonb, boolean) is
+  'Saves up to 1,000 sessions in one call. p_items is an array of objects with the arguments of fsm.save_session by name, without p_: session_id, state, context, and as wanted expected_version, event, request_id, turn, actor, note (missing is null). All locks are taken first, in one order for every caller, so batches never deadlock with each other. Items apply in their order; those of one session each on the result of the one before. p_atomic true: all or nothing, the first refusal is raised with its own SQLSTATE and with ordinal (from 1) in DETAIL. p_atomic false: each refusal is a row, and the others are saved. Returns a row per item, in their order: ok, then version and state as saved, or else sqlstate, message and detail. Errors: 22004, 22023 p_items is no array or has over 1,000 items; atomic: whatever fsm.save_session raises, 22023 for an item with an unknown key or a value of the wrong type, SM021 for one that is no object; 40001 under REPEATABLE READ and SERIALIZABLE.';
 
 -- functions/sessions/send_event.sql
 create function fsm.send_event(
@@ -4633,16 +7363,44 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_outcome fsm_internal.outcome;
 begin
   perform fsm_internal.check_common_arguments(p_session_id, p_actor, p_note);
   perform fsm_internal.check_text('p_event', p_event, 128);
-  return query select (r.result).*, r.context from fsm_internal.send_event(
-    p_session_id, p_event, coalesce(p_patch, '{}'), p_expected_version, p_request_id, p_turn, p_actor, p_note,
-    coalesce(p_append, '{}')) r;
+  v_outcome := fsm_internal.send_event(p_session_id, p_event, coalesce(p_patch, '{}'), p_expected_version, p_request_id, p_turn, p_actor, p_note,
+    coalesce(p_append, '{}'));
+  perform fsm_internal.refuse(v_outcome.refusal);
+  return query select v_outcome.session_id, v_outcome.machine, v_outcome.machine_version, v_outcome.version, v_outcome.state,
+    v_outcome.previous_state, v_outcome.changed_state, v_outcome.loop_detected, v_outcome.replayed, v_outcome.is_final,
+    v_outcome.context_version, v_outcome.entered_at, v_outcome.created_at, v_outcome.saved_at, v_outcome.context;
 end
 $$;
 comment on function fsm.send_event(text, text, jsonb, bigint, uuid, bigint, text, jsonb, jsonb) is
-  'Sends an event: the machine picks the target, by the first candidate whose guard holds for the context after p_patch (RFC 7396 merge patch: null removes a key) and p_append ({"key": [elements]}: added to the end of a top-level array, made if missing). Null p_patch or p_append is {}. Returns one row, the save_result and the context as saved (replayed: that of the version then made, null if no longer retained). Errors in the order of checking: 22004, 22023, SM010 unknown session, SM051 turn token not held, SM030 version conflict, SM012 final state, SM021 form of patch or append, size or limits, SM020 event unknown here, SM022 no guard holds, SM040 loop blocked, SM021 schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+  'Sends an event: the machine picks the target, by the first candidate whose guard holds for the context after p_patch (RFC 7396 merge patch: null removes a key) and p_append ({"key": [elements]}: added to the end of a top-level array, made if missing). Null p_patch or p_append is {}. Returns one row, the save_result and the context as saved (replayed: that of the version then made, null if no longer retained). Errors in the order of checking: 22004, 22023, SM010 unknown session, SM050 turn held by another, SM051 turn token stale, SM030 version conflict, SM012 final state, SM021 form of patch or append, size or limits, SM020 event unknown here, SM022 no guard holds, SM040 loop blocked, SM021 schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/sessions/session_as_of.sql
+create function fsm.session_as_of(p_session_id text, p_at timestamptz)
+returns table (
+  session_id text, machine text, machine_version integer, state text, version bigint, context jsonb, context_version integer,
+  is_final boolean, entered_at timestamptz, created_at timestamptz, updated_at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  perform fsm_internal.check_not_null('p_at', p_at);
+  return query select a.* from fsm_internal.session_at(p_session_id, (
+    select h.version from fsm_internal.history h
+    join fsm_internal.sessions s on s.session_id = h.session_id and h.version <= s.version
+    where h.session_id = p_session_id and h.at <= p_at
+    order by h.version desc limit 1)) a;
+end
+$$;
+comment on function fsm.session_as_of(text, timestamptz) is
+  'The session as it was at a moment: the newest version saved at or before p_at, exactly as fsm.load_session_at gives it. One session_row, or none when the session does not exist, did not exist then, or that far back nothing is retained. Errors: 22004, 22023, SM060 history is incomplete.';
 
 -- functions/sessions/update_context.sql
 create function fsm.update_context(
@@ -4657,14 +7415,20 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_outcome fsm_internal.outcome;
 begin
   perform fsm_internal.check_common_arguments(p_session_id, p_actor, p_note);
-  return query select r.* from fsm_internal.update_context(
-    p_session_id, coalesce(p_patch, '{}'), coalesce(p_append, '{}'), p_expected_version, p_request_id, p_turn, p_actor, p_note) r;
+  v_outcome := fsm_internal.update_context(p_session_id, coalesce(p_patch, '{}'), coalesce(p_append, '{}'), p_expected_version, p_request_id,
+    p_turn, p_actor, p_note);
+  perform fsm_internal.refuse(v_outcome.refusal);
+  return query select v_outcome.session_id, v_outcome.machine, v_outcome.machine_version, v_outcome.version, v_outcome.state,
+    v_outcome.previous_state, v_outcome.changed_state, v_outcome.loop_detected, v_outcome.replayed, v_outcome.is_final,
+    v_outcome.context_version, v_outcome.entered_at, v_outcome.created_at, v_outcome.saved_at;
 end
 $$;
 comment on function fsm.update_context(text, jsonb, jsonb, bigint, uuid, bigint, text, jsonb) is
-  'Changes the context alone, without a transition: p_patch (RFC 7396 merge patch), then p_append ({"key": [elements]}), so that a message costs a message and not the whole conversation. Null p_patch or p_append is {}. Returns one row, the save_result. Errors in the order of checking: 22004, 22023, SM010 unknown session, SM051 turn token not held, SM030 version conflict, SM012 final state, SM021 form of patch or append, size, limits, schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+  'Changes the context alone, without a transition: p_patch (RFC 7396 merge patch), then p_append ({"key": [elements]}), so that a message costs a message and not the whole conversation. Null p_patch or p_append is {}. Returns one row, the save_result. Errors in the order of checking: 22004, 22023, SM010 unknown session, SM050 turn held by another, SM051 turn token stale, SM030 version conflict, SM012 final state, SM021 form of patch or append, size, limits, schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
 
 -- functions/sessions/validate_context.sql
 create function fsm.validate_context(
@@ -4706,14 +7470,327 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
-  if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
-    perform fsm_internal.refuse_unknown_session(p_session_id);
-  end if;
+  perform fsm_internal.check_session_exists(p_session_id);
   return query select l.* from fsm_internal.loops_of(p_session_id, clock_timestamp()) l;
 end
 $$;
 comment on function fsm.detect_loop(text) is
   'The transitions (from_state, to_state) that this session has made more often than their limit within their window before now, by committed history. No rows: no loop. loop_limit and loop_window are those of the candidate that the newest passage took. Errors: 22004, 22023, SM010 unknown session.';
+
+-- functions/loops/looping_sessions.sql
+create function fsm.looping_sessions(p_limit integer default 100)
+returns table (
+  session_id text, from_state text, to_state text, occurrences integer, loop_limit integer, loop_window interval,
+  first_at timestamptz, last_at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  perform fsm_internal.check_limit(p_limit);
+  return query
+    select s.session_id, l.*
+    from (
+      -- Nobody else can be in a loop now: a passage is a write.
+      select w.session_id
+      from fsm_internal.sessions w
+      join fsm_internal.loop_windows() m on m.machine = w.machine
+      where w.updated_at >= v_now - m.longest and w.version > m.smallest_limit
+      order by w.updated_at desc, w.session_id) s
+    cross join lateral fsm_internal.loops_of(s.session_id, v_now) l
+    limit p_limit;
+end
+$$;
+comment on function fsm.looping_sessions(integer) is
+  'What fsm.detect_loop reports, for all sessions: those written last come first, the newest loop of each first; p_limit rows (null: all). Looks at the history only of sessions that were written within the longest loop window of their machine. Errors: 22023 p_limit below 1.';
+
+-- functions/turns/begin_turn.sql
+create function fsm.begin_turn(
+  p_session_id text, p_holder text, p_ttl interval default '60 seconds', p_request_id uuid default null)
+returns table (
+  turn bigint, expires_at timestamptz,
+  session_id text, machine text, machine_version integer, state text, version bigint, context jsonb, context_version integer,
+  is_final boolean, entered_at timestamptz, created_at timestamptz, updated_at timestamptz)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_begun fsm_internal.turns;
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  perform fsm_internal.check_text('p_holder', p_holder, 512);
+  v_begun := fsm_internal.begin_turn(p_session_id, p_holder, fsm_internal.turn_seconds(p_ttl), p_request_id);
+  return query
+    select v_begun.turn, v_begun.expires_at, s.session_id, s.machine, s.machine_version, s.state, s.version, s.context, s.context_version,
+      s.is_final, s.entered_at, s.created_at, s.updated_at
+    from fsm_internal.session_now(p_session_id) s;
+end
+$$;
+comment on function fsm.begin_turn(text, text, interval, uuid) is
+  'Begins a turn: until it is ended or expires, only writes that give its token as p_turn are taken, in any transaction and any process, so that one worker can spend a minute on a reply. p_holder (1 to 512 bytes) says who, for people; p_ttl is above 0 and at most 1 hour, by the clock of the database. The token (turn) rises per session, also across delete and re-creation, so that a late holder is told from the present one. p_request_id: asked again, the same turn comes back as it now is, also if it was ended. A crash of the server ends all turns; the tokens go on rising. Returns one row: turn, expires_at, and the session_row as it is now. Errors: 22004, 22023, SM010 unknown session, SM050 turn held by another (holder and expires_at in DETAIL), SM060 the stored state is not one of its machine; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/turns/end_turn.sql
+create function fsm.end_turn(p_session_id text, p_turn bigint)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  perform fsm_internal.check_not_null('p_turn', p_turn);
+  return fsm_internal.end_turn(p_session_id, p_turn);
+end
+$$;
+comment on function fsm.end_turn(text, bigint) is
+  'Ends a turn, so that others may write at once. True: it was held; false: the token is stale (ended, expired, taken over, or void after a crash) and nothing changed. Errors: 22004, 22023, SM010 unknown session; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/turns/extend_turn.sql
+create function fsm.extend_turn(p_session_id text, p_turn bigint, p_ttl interval)
+returns timestamptz
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  perform fsm_internal.check_not_null('p_turn', p_turn);
+  return fsm_internal.extend_turn(p_session_id, p_turn, fsm_internal.turn_seconds(p_ttl));
+end
+$$;
+comment on function fsm.extend_turn(text, bigint, interval) is
+  'Lets a held turn expire p_ttl from now (above 0, at most 1 hour), and returns when that is. Errors: 22004, 22023, SM010 unknown session, SM051 the token is not that of a turn that is held: ended, expired, taken over, or void after a crash; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/turns/fire_deadlines.sql
+create function fsm.fire_deadlines(p_limit integer default 100)
+returns table (session_id text, from_state text, to_state text, version bigint, sqlstate text, message text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_due text;
+  v_left integer := least(p_limit, 1000);
+  v_fired record;
+  v_now timestamptz := clock_timestamp();
+begin
+  perform fsm_internal.check_limit(p_limit);
+  perform fsm_internal.make_durable();
+  for v_due in
+    select d.session_id from fsm_internal.deadlines d where d.wake_at <= v_now order by d.wake_at
+  loop
+    -- Whoever holds the lock is at work on the session: the next call finds what then is.
+    continue when not fsm_internal.try_lock_session(v_due);
+    for v_fired in select * from fsm_internal.fire_deadline(v_due) loop
+      session_id := v_due; from_state := v_fired.from_state; to_state := v_fired.to_state; version := v_fired.version;
+      sqlstate := v_fired.refusal ->> 'sqlstate'; message := v_fired.refusal ->> 'message';
+      return next;
+    end loop;
+    v_left := v_left - 1;
+    exit when v_left = 0;
+  end loop;
+end
+$$;
+comment on function fsm.fire_deadlines(integer) is
+  'Takes deadlines ("after" of a state) that are due, the longest overdue first, for at most p_limit sessions (null or above 1,000: 1,000 in one call); call it again while it returns rows. Any number of callers at once: each deadline is taken once, and a session that somebody is writing to is left for the next call. A row per session: version is the version that the deadline made, or null when it was refused, and then sqlstate and message say why (SM050 turn held, SM021 the target refuses the context, SM040 loop blocked, SM060 corrupt); a refused one is tried again after 30 seconds, then after twice as long each time up to an hour, at the end of the turn, or when the session is saved. A deadline is cancelled when the session leaves the state first. Errors: 22023 p_limit below 1; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/operations/audit_head.sql
+create function fsm.audit_head(p_session_id text)
+returns table (version bigint, hash text)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_common_arguments(p_session_id, null, null);
+  perform fsm_internal.check_session_exists(p_session_id);
+  return query
+    select s.version, encode(h.chain_hash, 'hex')
+    from fsm_internal.sessions s
+    left join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
+    where s.session_id = p_session_id;
+end
+$$;
+comment on function fsm.audit_head(text) is
+  'The present version of a session and its hash, 64 hexadecimal digits, which covers every version before it; null when the machine keeps no audit chain. Kept outside, it proves later that nothing up to that version was changed. Errors: 22004, 22023, SM010 unknown session.';
+
+-- functions/operations/changes.sql
+create function fsm.changes(p_after text default null, p_limit integer default 1000)
+returns table (
+  cursor text, session_id text, version bigint, kind text, from_state text, to_state text, event text, at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_after record;
+  v_horizon bigint := fsm_internal.feed_horizon();
+begin
+  perform fsm_internal.check_limit(p_limit);
+  select * into v_after from fsm_internal.feed_cursor(p_after);
+  return query
+    select fsm_internal.feed_cursor_text(c.feed_position, c.at, c.session_id),
+      c.session_id, c.version, c.kind, c.from_state, c.to_state, c.event, c.at
+    from (
+      select h.feed_position, h.at, h.session_id, h.version, h.kind::text as kind, h.from_state, h.to_state, h.event
+      from fsm_internal.history h
+      where h.feed_position >= v_after.feed_position and h.feed_position < v_horizon
+      union all
+      select d.feed_position, d.at, d.session_id, d.version, 'delete', d.state, null, null
+      from fsm_internal.deleted_sessions d
+      where d.feed_position >= v_after.feed_position and d.feed_position < v_horizon
+    ) c
+    where (c.feed_position, c.at, c.session_id) > (v_after.feed_position, v_after.at, v_after.session_id)
+    order by c.feed_position, c.at, c.session_id
+    limit p_limit;
+end
+$$;
+comment on function fsm.changes(text, integer) is
+  'Every write of every session, in an order in which nothing is ever inserted before what was already shown: pass the cursor of the last row you have dealt with as p_after, and you miss nothing and see nothing twice. p_after null: from the oldest retained. Writes are ordered by the id of their transaction, and shown once every transaction with a lower id has ended: so the oldest transaction that is still running and has written anything in this cluster delays the feed (fsm.doctor tells of long ones), and no commit is skipped however late it comes. Rows are those of history, and a line of kind delete for an erased session (its last version, from_state its last state, the rest null); history that was trimmed, or erased with its session, is not shown. A cursor is text to be kept and handed back as it is; it stays valid across restores with fsm.new_feed_epoch. No rows: nothing new. p_limit null: all. Errors: 22023 p_limit below 1, or p_after is no cursor; 55000 this is a copy restored into another cluster: call fsm.new_feed_epoch once.';
+
+-- functions/operations/doctor.sql
+create function fsm.doctor()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- If not, one of the checks before says why.
+  v_may_look boolean := not exists (
+    select from pg_class c
+    where c.relnamespace = 'fsm_internal'::regnamespace and c.relkind = 'r' and not has_table_privilege(c.oid, 'select'));
+begin
+  return query
+    select f.severity, f.check_name, f.message, f.hint
+    from (
+      select * from fsm_internal.doctor_settings()
+      union all select * from fsm_internal.doctor_logins()
+      union all select * from fsm_internal.doctor_roles()
+      union all select * from fsm_internal.doctor_grants()
+      union all select * from fsm_internal.doctor_definers()
+      union all select * from fsm_internal.doctor_tables()
+      union all select * from fsm_internal.doctor_feed() where v_may_look
+      union all select * from fsm_internal.doctor_locks()
+      union all select * from fsm_internal.doctor_vacuum()
+      union all select * from fsm_internal.doctor_retention() where v_may_look
+      union all select * from fsm_internal.doctor_sessions() where v_may_look
+      union all select * from fsm_internal.doctor_deadlines() where v_may_look) f
+    order by array_position(array['error', 'warning', 'info'], f.severity), f.check_name collate "C", f.message collate "C";
+end
+$$;
+comment on function fsm.doctor() is
+  'What is wrong or risky with this installation: one row per finding, errors first; no rows: nothing to say. hint says what to do. Each check takes a bounded look, so it may be called every minute, on a hot standby too.
+error: server_version below 14; fsync or full_page_writes off; role (a role of fsmstore can log in, or is more than a plain role); grant (somebody may call, read or make what db/grants.sql does not give); definer (an API function without security definer or pinned search_path); owner (an object of ours belongs to somebody else, or fsm_owner may not read it: then what the tables hold is not looked at); trigger, rule, row_security, inheritance or foreign_key put onto our tables; unlogged_table; feed_epoch (a copy restored into another cluster); unknown_state (sessions in states that their machine version lacks).
+warning: synchronous_commit, default_transaction_isolation, track_counts, autovacuum; login_settings (a login of fsm_app or fsm_admin without the settings of db/recommended_settings.sql); public_connect; owner_member; extra_index; prepared_transaction (older than 10 minutes); lock_wait (longer than 10 seconds for a session''s lock); dead_rows; hot_updates; history_size (over 10 GiB and nothing trimmed for 30 days); deadlines_overdue (by more than 5 minutes); deadlines_refused (5 times and more).
+info: stuck_sessions (open and not written for 30 days). Stuck sessions and unknown states are looked for in about 2,000 pages of the table.
+Errors: none.';
+
+-- functions/operations/metrics.sql
+create function fsm.metrics()
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_at timestamptz := clock_timestamp();
+begin
+  return jsonb_build_object('release', fsm.schema_release(), 'at', v_at, 'sessions', fsm_internal.session_metrics(),
+      'machines', fsm_internal.machine_metrics(), 'deadlines', fsm_internal.deadline_metrics(v_at),
+      'turns', fsm_internal.turn_metrics(), 'bytes', fsm_internal.size_metrics())
+    || fsm_internal.recent_metrics(v_at);
+end
+$$;
+comment on function fsm.metrics() is
+  'Numbers for monitoring, as one object:
+release: of the schema. at: when it was asked.
+sessions: {total, final, by_state: [{machine, machine_version, state, sessions}]}; reads every session''s row.
+machines: {names, versions, retired}: names of machines, their versions, and how many of these are retired.
+recent: {seconds, writes, loops, since, capped}: the writes of the last 300 seconds that the next two keys are made of, and how many of them closed a loop; at most the newest 100,000 writes are looked at, and capped is true when that did not reach back to the 300 seconds: since is then the time of the oldest one seen.
+transitions: [{machine, from_state, to_state, event, transitions}] among the recent writes, event null for a deadline; the most frequent first.
+rates: {minute, five_minutes}, each {kind: writes per second} by kind of history (create, transition, update ...) over 60 and 300 seconds, or over the time since "since" when capped.
+deadlines: {waiting, overdue, oldest_overdue_seconds, refused}: sessions with a deadline to come or to be looked at, those whose deadline has passed unfired (at most 10,000 counted), by how much the oldest has (null: none), and those whose deadline was tried and refused.
+turns: {held}, or null on a hot standby, which has none.
+bytes: {sessions, history, indexes, total}: the two tables without their indexes, the indexes of all tables, and everything.
+Errors: none.';
+
+-- functions/operations/new_feed_epoch.sql
+create function fsm.new_feed_epoch()
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_epoch integer;
+  v_base bigint;
+begin
+  -- Waits for every writer, and keeps new ones out until the new base is in force.
+  lock table fsm_internal.history, fsm_internal.deleted_sessions in access exclusive mode;
+  insert into fsm_internal.feed_epochs (epoch, base, system_identifier, began_at)
+  select max(e.epoch) + 1, max(e.epoch)::bigint << 48, (select c.system_identifier::text from pg_control_system() c), clock_timestamp()
+  from fsm_internal.feed_epochs e
+  returning epoch, base into v_epoch, v_base;
+  -- A default costs a write nothing; a base looked up in a table would cost every write a look.
+  execute format('alter table fsm_internal.history alter column feed_position set default txid_current() + %s', v_base);
+  execute format('alter table fsm_internal.deleted_sessions alter column feed_position set default txid_current() + %s', v_base);
+  -- Whoever held a turn held it in the cluster that this is a copy of.
+  delete from fsm_internal.turns;
+  return v_epoch::text;
+end
+$$;
+comment on function fsm.new_feed_epoch() is
+  'To be called once in a copy of the database that was restored into another cluster, before it is written to: from now on what is written comes after all that was restored in fsm.changes, although this cluster numbers its transactions anew. Cursors stay valid. Turns that were held in the original are void. Until it was called fsm.doctor reports an error. Waits for running writes and lets none in meanwhile, for the moment that it takes. Returns the number of the epoch as text. Called where it is not needed, it does no harm. Errors: none of its own; 55P03 when the caller''s lock_timeout passes while it waits.';
+
+-- functions/operations/purge_sessions.sql
+create function fsm.purge_sessions(p_idle interval, p_limit integer default 1000, p_only_final boolean default true)
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_before timestamptz := clock_timestamp() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
+  v_limit integer := least(p_limit, 1000);
+  v_session_id text;
+  v_purged bigint := 0;
+begin
+  perform fsm_internal.check_limit(p_limit);
+  perform fsm_internal.check_not_null('p_only_final', p_only_final);
+  for v_session_id in
+    select s.session_id from fsm_internal.sessions s where fsm_internal.is_idle(s, v_before, p_only_final)
+  loop
+    -- Looked at again under the lock: it may have been written to since.
+    if fsm_internal.try_lock_session(v_session_id) and exists (
+      select from fsm_internal.sessions s
+      where s.session_id = v_session_id and fsm_internal.is_idle(s, v_before, p_only_final)
+        and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp()))
+    then
+      perform fsm_internal.delete_session(v_session_id);
+      v_purged := v_purged + 1;
+      exit when v_purged = v_limit;
+    end if;
+  end loop;
+  return v_purged;
+end
+$$;
+comment on function fsm.purge_sessions(interval, integer, boolean) is
+  'Erases, as fsm.delete_session does, sessions that were not written to for p_idle (0 to 100 years): only those in a final state, or with p_only_final false all. Sessions whose turn is held, or that somebody is writing to, are left. At most p_limit (null or above 1,000: 1,000) in one call; returns how many, so call it until it returns 0. Errors: 22004, 22023.';
 
 -- functions/operations/schema_release.sql
 create function fsm.schema_release()
@@ -4726,24 +7803,214 @@ return (select r.release from fsm_internal.releases r order by r.migration desc 
 comment on function fsm.schema_release() is
   'The release of the schema in this database, for example 0.1.0; clients compare it with the releases they know (SM070).';
 
+-- functions/operations/stuck_sessions.sql
+create function fsm.stuck_sessions(p_idle interval, p_limit integer default 100)
+returns table (session_id text, machine text, state text, version bigint, updated_at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_before timestamptz := clock_timestamp() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
+begin
+  perform fsm_internal.check_limit(p_limit);
+  return query
+    select s.session_id, s.machine, s.state, s.version, s.updated_at
+    from fsm_internal.sessions s
+    left join fsm_internal.machine_states t
+      on t.machine = s.machine and t.machine_version = s.machine_version and t.state = s.state
+    where t.is_final is not true and s.updated_at < v_before
+    order by s.updated_at, s.session_id
+    limit p_limit;
+end
+$$;
+comment on function fsm.stuck_sessions(interval, integer) is
+  'Sessions in no final state that nobody has written to for p_idle, the longest idle first; p_limit rows (null: all). A month of p_idle is 30 days. Errors: 22004 null p_idle, 22023 p_idle negative or over 100 years, p_limit below 1.';
+
+-- functions/operations/trim_history.sql
+create function fsm.trim_history(p_keep_versions integer, p_limit integer default 1000, p_keep_for interval default '1 day')
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_keep_for interval := fsm_internal.seconds_of('p_keep_for', p_keep_for, 3155760000) * interval '1 second';
+  v_now timestamptz := clock_timestamp();
+  v_session record;
+  v_sessions integer := 0;
+  v_removed bigint := 0;
+begin
+  perform fsm_internal.check_limit(p_limit);
+  perform fsm_internal.check_not_null('p_keep_versions', p_keep_versions);
+  if p_keep_versions < 1 then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_keep_versions', 'limit below 1', jsonb_build_object('value', p_keep_versions),
+      'Give p_keep_versions 1 or more: the newest version is the session as it is.'));
+  end if;
+  for v_session in
+    select s.session_id, s.version - p_keep_versions as last_version, v_now - greatest(v_keep_for, w.loop_window) as before
+    from fsm_internal.sessions s
+    join fsm_internal.longest_loop_windows() w using (machine)
+    where s.version > p_keep_versions and exists (
+      select from fsm_internal.history h
+      where h.session_id = s.session_id and h.version <= s.version - p_keep_versions and h.at < v_now - greatest(v_keep_for, w.loop_window))
+  loop
+    continue when not fsm_internal.try_lock_session(v_session.session_id);
+    v_removed := v_removed + fsm_internal.cut_history(v_session.session_id, v_session.last_version, v_session.before, p_limit - v_removed);
+    v_sessions := v_sessions + 1;
+    exit when v_removed >= p_limit or v_sessions = 1000;
+  end loop;
+  return v_removed;
+end
+$$;
+comment on function fsm.trim_history(integer, integer, interval) is
+  'Removes the oldest versions from history: of each session the newest p_keep_versions (1 or more) stay, and whatever is younger than p_keep_for (0 to 100 years) or than the longest loop window of its machine. What stays is whole: every retained version can be loaded, rolled back to and verified. Request ids go with their versions, and fsm.changes no longer shows what was removed: keep more than its slowest reader is behind. At most p_limit rows (null: no limit) of at most 1,000 sessions in one call; sessions that somebody is writing to are left for the next. Returns the number of rows removed, so call it until it returns 0. Errors: 22004, 22023.';
+
+-- functions/operations/upgrade_sessions.sql
+create function fsm.upgrade_sessions(
+  p_machine text, p_from_version integer, p_to_version integer, p_state_map jsonb default '{}', p_patch jsonb default null,
+  p_limit integer default 1000, p_dry_run boolean default true, p_after_session_id text default null)
+returns table (from_state text, to_state text, sessions bigint, code text, message text, last_session_id text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_ids text[];
+  v_last text;
+begin
+  perform fsm_internal.check_limit(p_limit);
+  perform fsm_internal.check_not_null('p_dry_run', p_dry_run);
+  p_state_map := coalesce(p_state_map, '{}');
+  p_patch := coalesce(p_patch, '{}');
+  perform fsm_internal.check_upgrade(p_machine, p_from_version, p_to_version, p_state_map, p_patch);
+  v_ids := fsm_internal.sessions_to_upgrade(p_machine, p_from_version, p_after_session_id,
+    case when p_dry_run then p_limit else least(p_limit, 1000) end);
+  v_last := v_ids[cardinality(v_ids)];
+  if not p_dry_run then
+    perform fsm_internal.make_durable();
+    perform fsm_internal.lock_sessions(v_ids);
+  end if;
+  return query
+    select u.from_state, u.to_state, count(*), u.code,
+      case when u.code is not null then format('%s (%s)', min(u.message), 'first: ' || min(u.id)) end, v_last
+    from (
+      select i.id, o.* from unnest(v_ids) i(id)
+      cross join lateral fsm_internal.upgrade_session(i.id, p_machine, p_from_version, p_to_version, p_state_map, p_patch, p_dry_run) o) u
+    group by u.from_state, u.to_state, u.code
+    order by u.from_state collate "C", u.code nulls first;
+end
+$$;
+comment on function fsm.upgrade_sessions(text, integer, integer, jsonb, jsonb, integer, boolean, text) is
+  'Moves sessions that are not in a final state from one version of their machine to another, in session_id order, each under its lock as a new version of kind upgrade. p_state_map says where states go ({"old": "new"}); a state that is not in it keeps its name. p_patch (RFC 7396 merge patch) changes each context on the way. The new version''s size limit, schema and invariants decide as in a save. p_dry_run true (the default): nothing is written, the same report. Returns a row per from_state, to_state and outcome with the number of sessions: code null for those that were (dry run: would be) moved; otherwise they stay as they are, and code is unmapped_state (the new version has no such state), context_rejected, turn_held or corrupt, message says why and names the first. last_session_id is the last session that was looked at, in every row: pass it as p_after_session_id to go on, until no row comes. At most p_limit sessions in one call (null: all in a dry run; 1,000 is the most that one call moves). entered_at and deadlines count on when the state keeps its name. Errors: 22004; 22023 p_limit below 1, the same version twice, a state in p_state_map that its version does not have; SM001 no such machine or version; SM021 p_state_map or p_patch is no object, or names current_state or session_id; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/operations/verify_sessions.sql
+create function fsm.verify_sessions(
+  p_session_id text default null, p_limit integer default null, p_after_session_id text default null)
+returns table (session_id text, code text, detail jsonb)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_limit(p_limit);
+  if p_session_id is not null then
+    perform fsm_internal.check_common_arguments(p_session_id, null, null);
+    if not exists (select from fsm_internal.history h where h.session_id = p_session_id) then
+      perform fsm_internal.check_session_exists(p_session_id);
+    end if;
+    return query select p_session_id, f.code, f.detail from fsm_internal.session_problems(p_session_id) f;
+    return;
+  end if;
+  return query
+    with looked_at as materialized (
+      -- Histories without a session belong to the page that their ids would be on.
+      select i.session_id from (
+        select s.session_id from fsm_internal.sessions s where s.session_id > coalesce(p_after_session_id, '')
+        union
+        select c.session_id from fsm_internal.orphaned_histories(p_after_session_id) c
+        order by 1 limit p_limit) i
+    )
+    select l.session_id, f.code, f.detail
+    from looked_at l cross join lateral fsm_internal.session_problems(l.session_id) f
+    order by l.session_id;
+end
+$$;
+comment on function fsm.verify_sessions(text, integer, text) is
+  'Checks everything that is stored: of one session, or of all in session_id order (p_limit of them, null: all, those after p_after_session_id if given). One snapshot; it blocks nobody. No rows: sound. A row per finding with its code and the facts: unknown_state, row_disagrees_with_history, history_missing, history_without_session, version_gap, history_cut (the oldest versions are gone, and fsm.trim_history did not remove them), bad_first_row, from_state_mismatch, unknown_state_in_history, time_not_increasing, undo_broken (an older context cannot be rebuilt), context_not_admitted (a version whose context its state''s schema or invariant refuses: edited by hand), chain_broken and chain_missing (machines with meta.audit "chain": the row, or the context after it, is not what its hash was made from), deadline_lost (nobody will look at the session when its deadline is due), turn_behind. Reads the whole history of what it looks at. Errors: 22023, SM010 unknown p_session_id.';
+
+-- views/active_turns.sql
+create view fsm.active_turns as
+select t.session_id, t.holder, t.turn, t.begun_at, t.expires_at
+from fsm_internal.turns t
+where t.expires_at > clock_timestamp();
+comment on view fsm.active_turns is
+  'The turns that are held now. A hot standby has none of them and cannot read this view.';
+comment on column fsm.active_turns.holder is 'The caller''s claim: what it gave as p_holder.';
+comment on column fsm.active_turns.turn is 'The fencing token. Rises per session, and says nothing across sessions.';
+
+-- views/machines.sql
+create view fsm.machines as
+select v.machine, v.machine_version, v.retired, v.created_at, v.created_by, v.definition
+from fsm_internal.machine_versions v;
+comment on view fsm.machines is 'Every version of every machine, as it was defined.';
+comment on column fsm.machines.retired is 'True: no new sessions on this version; running ones go on.';
+comment on column fsm.machines.created_by is 'The session user who defined it.';
+
+-- views/sessions.sql
+create view fsm.sessions as
+select
+  s.session_id, s.machine, s.machine_version, s.state, s.version, t.context_version, t.is_final, s.entered_at, s.created_at, s.updated_at
+from fsm_internal.sessions s
+left join fsm_internal.machine_states t
+  on s.machine = t.machine and s.machine_version = t.machine_version and s.state = t.state;
+comment on view fsm.sessions is 'Every session as it is now, without its context.';
+comment on column fsm.sessions.version is 'How many writes of this session were acknowledged: 1 at creation.';
+comment on column fsm.sessions.context_version is 'meta.context_version of the machine version: which form the context has. Null: the machine version has no such state.';
+comment on column fsm.sessions.is_final is 'Null: the machine version has no such state, and loading the session is SM060.';
+comment on column fsm.sessions.entered_at is 'When the present stay in the state began; its deadlines count from here.';
+
+-- views/transition_counts.sql
+create view fsm.transition_counts as
+select s.machine, h.machine_version, h.from_state, h.to_state, h.event, count(*) as transitions
+from fsm_internal.history h
+inner join fsm_internal.sessions s on h.session_id = s.session_id
+where h.kind in ('transition', 'deadline')
+group by s.machine, h.machine_version, h.from_state, h.to_state, h.event;
+comment on view fsm.transition_counts is
+  'How often each transition was made, by events and by deadlines, as far as history is retained. Reads all of the history.';
+comment on column fsm.transition_counts.machine_version is 'The version on which the transition was made; the session may have been upgraded since.';
+comment on column fsm.transition_counts.event is 'Null: a deadline.';
+
 -- grants.sql
 -- Who may do what. PUBLIC may do nothing (schemas.sql); no role but the owner reaches a table.
 grant usage on schema fsm to fsm_app, fsm_reader, fsm_monitor, fsm_admin;
 
--- The runtime: moves sessions, never changes machines.
+-- The runtime: moves sessions, never changes machines, never erases.
 grant execute on function
-  fsm.create_session, fsm.load_session, fsm.load_sessions, fsm.save_session, fsm.send_event, fsm.update_context,
-  fsm.history, fsm.load_session_at, fsm.allowed_events, fsm.validate_context, fsm.detect_loop,
+  fsm.create_session, fsm.load_session, fsm.load_sessions, fsm.save_session, fsm.save_sessions, fsm.send_event, fsm.update_context,
+  fsm.fork_session, fsm.rollback_session, fsm.history, fsm.load_session_at, fsm.allowed_events, fsm.validate_context, fsm.detect_loop,
+  fsm.load_context, fsm.list_sessions, fsm.session_as_of, fsm.diff_session, fsm.diagram,
+  fsm.begin_turn, fsm.extend_turn, fsm.end_turn, fsm.fire_deadlines,
   fsm.machine_definition, fsm.check_machine, fsm.schema_release
 to fsm_app;
 
 -- Support and reports: the reading ones of these.
 grant execute on function
   fsm.load_session, fsm.load_sessions, fsm.history, fsm.load_session_at, fsm.allowed_events, fsm.validate_context,
+  fsm.load_context, fsm.list_sessions, fsm.session_as_of, fsm.diff_session, fsm.diagram,
+  fsm.looping_sessions, fsm.stuck_sessions, fsm.audit_head, fsm.verify_sessions, fsm.changes,
   fsm.detect_loop, fsm.machine_definition, fsm.check_machine, fsm.schema_release
 to fsm_reader;
 
-grant execute on function fsm.schema_release to fsm_monitor;
+grant execute on function fsm.metrics, fsm.doctor, fsm.looping_sessions, fsm.stuck_sessions, fsm.schema_release to fsm_monitor;
+
+-- The views show no context; what a table of ours holds beyond that, nobody reads.
+grant select on table fsm.sessions, fsm.machines, fsm.transition_counts, fsm.active_turns to fsm_reader, fsm_monitor, fsm_admin;
 
 -- Everything.
 grant execute on all functions in schema fsm to fsm_admin;

@@ -72,6 +72,86 @@ SIGNATURES = {
         "TABLE(from_state text, to_state text, occurrences integer, loop_limit integer, loop_window interval,"
         " first_at timestamp with time zone, last_at timestamp with time zone)",
     ),
+    "list_sessions": (
+        "p_machine text DEFAULT NULL::text, p_state text DEFAULT NULL::text,"
+        " p_after_session_id text DEFAULT NULL::text, p_limit integer DEFAULT 100",
+        f"TABLE({SESSION_ROW.replace(' context jsonb,', '')})",
+    ),
+    "load_context": ("p_session_id text, p_paths text[]", "TABLE(path text, value jsonb, version bigint)"),
+    "session_as_of": ("p_session_id text, p_at timestamp with time zone", f"TABLE({SESSION_ROW})"),
+    "diff_session": (
+        "p_session_id text, p_from_version bigint, p_to_version bigint",
+        "TABLE(path text, old jsonb, new jsonb)",
+    ),
+    "diagram": (
+        f"p_machine text, {MACHINE_VERSION}, p_format text DEFAULT 'mermaid'::text,"
+        " p_session_id text DEFAULT NULL::text",
+        "text",
+    ),
+    "looping_sessions": (
+        "p_limit integer DEFAULT 100",
+        "TABLE(session_id text, from_state text, to_state text, occurrences integer, loop_limit integer,"
+        " loop_window interval, first_at timestamp with time zone, last_at timestamp with time zone)",
+    ),
+    "stuck_sessions": (
+        "p_idle interval, p_limit integer DEFAULT 100",
+        "TABLE(session_id text, machine text, state text, version bigint, updated_at timestamp with time zone)",
+    ),
+    "audit_head": ("p_session_id text", "TABLE(version bigint, hash text)"),
+    "metrics": ("", "jsonb"),
+    "doctor": ("", "TABLE(severity text, check_name text, message text, hint text)"),
+    "save_sessions": (
+        "p_items jsonb, p_atomic boolean DEFAULT true",
+        "TABLE(ordinal integer, session_id text, ok boolean, sqlstate text, message text, detail jsonb, version bigint,"
+        " state text)",
+    ),
+    "fork_session": (
+        "p_session_id text, p_version bigint, p_new_session_id text, p_request_id uuid DEFAULT NULL::uuid,"
+        " p_actor text DEFAULT NULL::text",
+        f"TABLE({SAVE_RESULT})",
+    ),
+    "rollback_session": (
+        "p_session_id text, p_to_version bigint, p_expected_version bigint, p_reason text DEFAULT NULL::text,"
+        f" {HOW}, p_actor text DEFAULT NULL::text",
+        f"TABLE({SAVE_RESULT}, context jsonb)",
+    ),
+    "delete_session": ("p_session_id text", "boolean"),
+    "begin_turn": (
+        "p_session_id text, p_holder text, p_ttl interval DEFAULT '00:01:00'::interval,"
+        " p_request_id uuid DEFAULT NULL::uuid",
+        f"TABLE(turn bigint, expires_at timestamp with time zone, {SESSION_ROW})",
+    ),
+    "extend_turn": ("p_session_id text, p_turn bigint, p_ttl interval", "timestamp with time zone"),
+    "end_turn": ("p_session_id text, p_turn bigint", "boolean"),
+    "fire_deadlines": (
+        "p_limit integer DEFAULT 100",
+        "TABLE(session_id text, from_state text, to_state text, version bigint, sqlstate text, message text)",
+    ),
+    "upgrade_sessions": (
+        "p_machine text, p_from_version integer, p_to_version integer, p_state_map jsonb DEFAULT '{}'::jsonb,"
+        " p_patch jsonb DEFAULT NULL::jsonb, p_limit integer DEFAULT 1000, p_dry_run boolean DEFAULT true,"
+        " p_after_session_id text DEFAULT NULL::text",
+        "TABLE(from_state text, to_state text, sessions bigint, code text, message text, last_session_id text)",
+    ),
+    "verify_sessions": (
+        "p_session_id text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer,"
+        " p_after_session_id text DEFAULT NULL::text",
+        "TABLE(session_id text, code text, detail jsonb)",
+    ),
+    "purge_sessions": (
+        "p_idle interval, p_limit integer DEFAULT 1000, p_only_final boolean DEFAULT true",
+        "bigint",
+    ),
+    "trim_history": (
+        "p_keep_versions integer, p_limit integer DEFAULT 1000, p_keep_for interval DEFAULT '1 day'::interval",
+        "bigint",
+    ),
+    "changes": (
+        "p_after text DEFAULT NULL::text, p_limit integer DEFAULT 1000",
+        "TABLE(cursor text, session_id text, version bigint, kind text, from_state text, to_state text, event text,"
+        " at timestamp with time zone)",
+    ),
+    "new_feed_epoch": ("", "text"),
     "schema_release": ("", "text"),
 }
 

@@ -10,11 +10,19 @@ import psycopg
 import pytest
 
 OURS = "in ('fsm'::regnamespace, 'fsm_internal'::regnamespace)"
-PER_SESSION = ["history", "sessions"]
+PER_SESSION = ["deadlines", "deleted_sessions", "history", "history_cuts", "sessions", "turns"]
+# Read in the order of time, over all sessions: an index, not a key.
+ACROSS_SESSIONS = {"history_feed": "feed_position", "deleted_sessions_feed": "feed_position", "deadlines_to_wake": "wake_at"}
 # Columns whose meaning a name does not tell.
 COLUMNS_WITH_COMMENT = {
     ("history", "undo"),
     ("history", "chain_hash"),
+    ("history", "feed_position"),
+    ("feed_epochs", "base"),
+    ("turns", "expires_at"),
+    ("deadlines", "fired_ms"),
+    ("sessions", "turn"),
+    ("sessions", "wake_at"),
     ("sessions", "state"),
     ("sessions", "context"),
     ("machine_versions", "created_by"),
@@ -76,7 +84,9 @@ def test_session_id_is_text_and_first_in_every_key_of_a_per_session_table(db: ps
           and exists (select from pg_attribute s where s.attrelid = c.oid and s.attname = 'session_id')"""
     rows = db.execute(query).fetchall()
     assert sorted({table for table, *_ in rows}) == PER_SESSION
-    assert {(column, kind) for _, _, column, kind in rows} == {("session_id", "text")}
+    firsts = {index.rpartition(".")[2]: (column, kind) for _, index, column, kind in rows}
+    assert {index: firsts.pop(index)[0] for index in ACROSS_SESSIONS} == ACROSS_SESSIONS
+    assert set(firsts.values()) == {("session_id", "text")}
 
 
 def test_the_hot_row_has_no_index_but_its_key(db: psycopg.Connection[Any]) -> None:
@@ -94,7 +104,7 @@ def test_no_sequences_triggers_rules_policies_or_inheritance(db: psycopg.Connect
     """Nothing that acts behind the functions' back, and no counter beside the session's own."""
     relation = f"join pg_class c on c.oid = %s where c.relnamespace {OURS}"
     for query in (
-        f"select oid::regclass::text from pg_class where relnamespace {OURS} and relkind not in ('r', 'i', 'c', 't')",
+        f"select oid::regclass::text from pg_class where relnamespace {OURS} and relkind not in ('r', 'i', 'c', 't', 'v')",
         f"select tgname from pg_trigger {relation % 'tgrelid'} and not tgisinternal",
         f"select rulename from pg_rewrite {relation % 'ev_class'} and c.relkind = 'r'",
         f"select polname from pg_policy {relation % 'polrelid'}",

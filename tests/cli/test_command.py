@@ -59,7 +59,14 @@ def test_output_may_go_to_any_object(fsmstore_command: Command, monkeypatch: pyt
 
 def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
     blocker = "import sys; sys.modules['typer'] = None; from fsmstore.cli import main; sys.exit(main())"
-    done = subprocess.run([sys.executable, "-c", blocker], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", blocker],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "the command line needs typer: pip install 'fsmstore[cli]'\n"
 
@@ -75,7 +82,9 @@ def test_another_missing_module_is_not_taken_for_the_extra(monkeypatch: pytest.M
 def test_a_terminal_that_cannot_show_a_character_gets_another() -> None:
     command = [*COMMAND, "define", "ⓧ.json", "--dsn", "dbname=unused"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False, stdin=subprocess.DEVNULL, timeout=120
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("?.json: ")
 

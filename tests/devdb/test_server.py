@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -154,6 +155,36 @@ with Server(*sys.argv[1:]) as server, psycopg.connect(server.dsn()) as conn:
 """
 
 
+def _line_of(process: subprocess.Popen[str]) -> str:
+    """The next line of its output; an empty one when it says nothing for a minute, and is killed for it."""
+    assert process.stdout is not None
+    watch = threading.Timer(60, process.kill)
+    watch.start()
+    try:
+        return process.stdout.readline()
+    finally:
+        watch.cancel()
+
+
+def _status_of(child: int) -> int:
+    """The exit status of a forked child; it is killed when it does not come in time."""
+    status: list[int] = []
+
+    def ended() -> bool:
+        pid, how = os.waitpid(child, os.WNOHANG)
+        if pid:
+            status.append(os.waitstatus_to_exitcode(how))
+        return bool(pid)
+
+    try:
+        wait_until(ended, f"the forked child {child} ends", timeout=60)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    return status[0]
+
+
 def _hold(*arguments: str) -> tuple[subprocess.Popen[str], int, Path]:
     process = subprocess.Popen(
         [sys.executable, "-c", _HOLD, *arguments],
@@ -163,14 +194,14 @@ def _hold(*arguments: str) -> tuple[subprocess.Popen[str], int, Path]:
         env=clean_environment(),
     )
     assert process.stdout is not None
-    pid, base = process.stdout.readline().split()
+    pid, base = _line_of(process).split()
     return process, int(pid), Path(base)
 
 
 def test_it_dies_with_an_owner_that_is_killed(place: Path) -> None:
     process, pid, base = _hold()
     process.kill()
-    process.communicate()
+    process.communicate(timeout=60)
     wait_until(_gone(pid), "the server of a killed owner ends", timeout=20)
     assert base.exists()
     with own_server():  # the next one sweeps up
@@ -183,7 +214,7 @@ def test_kept_data_survives_a_kill_of_everything(place: Path) -> None:
         conn.execute("create table kept as select 42 as n")
     os.kill(pid, signal.SIGKILL)
     process.kill()
-    process.communicate()
+    process.communicate(timeout=60)
     with own_server(base=place) as server:
         assert _answer(server.dsn(), "select n from kept") == 42
 
@@ -194,7 +225,7 @@ def test_a_forked_child_does_not_stop_it() -> None:
         if child == 0:
             server.stop()
             os._exit(0)
-        os.waitpid(child, 0)
+        assert _status_of(child) == 0
         assert _answer(server.dsn()) == 1
 
 
@@ -347,7 +378,7 @@ def test_as_an_ordinary_user(place: Path, monkeypatch: pytest.MonkeyPatch) -> No
             raise
         finally:
             os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert _status_of(child) == 0
     assert {path.owner() for path in (place / "base").iterdir()} == {"nobody"}
 
 
@@ -355,7 +386,7 @@ def test_the_command_line_runs_until_it_is_told_to_stop(place: Path) -> None:
     command = [sys.executable, "-m", "fsmstore.devdb", str(place / "base")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment())
     assert process.stdout is not None
-    dsn = process.stdout.readline().strip()
+    dsn = _line_of(process).strip()
     with psycopg.connect(dsn) as conn:
         assert conn.execute("select 1").fetchone() == (1,)
     process.terminate()
@@ -367,6 +398,8 @@ def test_the_command_line_runs_until_it_is_told_to_stop(place: Path) -> None:
 def test_the_command_line_says_what_is_missing(place: Path) -> None:
     command = [sys.executable, "-m", "fsmstore.devdb", str(place / "base")]
     environment = {**clean_environment(), "FSMSTORE_PG_BIN": str(place)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False, stdin=subprocess.DEVNULL, timeout=60
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert f"FSMSTORE_PG_BIN={place} has no postgres and initdb" in done.stderr

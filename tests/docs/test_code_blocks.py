@@ -73,8 +73,9 @@ def run_shell(text: str, dsn: str) -> None:
     assert program is not None
     environment = {**os.environ, "DSN": dsn, "MAKEFLAGS": "n", "PATH": f"{Path(program).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-eu", "-c", text], cwd=ROOT, env=environment, text=True, capture_output=True, timeout=300, check=False
-    )
+        ["bash", "-eu", "-c", text], cwd=ROOT, env=environment, text=True, capture_output=True, timeout=120, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -134,8 +134,20 @@ def test_an_idle_limit_of_the_role_does_not_end_a_long_run(empty: str) -> None:
 def test_the_plain_yoyo_command_does_the_same(empty: str) -> None:
     with psycopg.connect(empty, autocommit=True) as conn:
         conn.execute("create schema fsm_migrations")
-    program = [sys.executable, "-m", "yoyo", "apply", "--config", "yoyo.ini", "--database", migrate.yoyo_url(empty)]
-    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+    program = [
+        sys.executable,
+        "-m",
+        "yoyo",
+        "apply",
+        "--batch",
+        "--config",
+        "yoyo.ini",
+        "--database",
+        migrate.yoyo_url(empty),
+    ]
+    done = subprocess.run(
+        program, cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert migrate.applied(empty) != []
     assert migrate.pending(empty) == []

@@ -30,6 +30,30 @@ MAY: dict[str, set[str]] = {
     "allowed_events": READ,
     "validate_context": READ,
     "detect_loop": READ,
+    "save_sessions": APP,
+    "fork_session": APP,
+    "rollback_session": APP,
+    "delete_session": ADMIN,
+    "begin_turn": APP,
+    "extend_turn": APP,
+    "end_turn": APP,
+    "fire_deadlines": APP,
+    "upgrade_sessions": ADMIN,
+    "purge_sessions": ADMIN,
+    "trim_history": ADMIN,
+    "new_feed_epoch": ADMIN,
+    "verify_sessions": {"fsm_reader", "fsm_admin"},
+    "changes": {"fsm_reader", "fsm_admin"},
+    "load_context": READ,
+    "list_sessions": READ,
+    "session_as_of": READ,
+    "diff_session": READ,
+    "diagram": READ,
+    "looping_sessions": {"fsm_reader", "fsm_monitor", "fsm_admin"},
+    "stuck_sessions": {"fsm_reader", "fsm_monitor", "fsm_admin"},
+    "audit_head": {"fsm_reader", "fsm_admin"},
+    "metrics": {"fsm_monitor", "fsm_admin"},
+    "doctor": {"fsm_monitor", "fsm_admin"},
     "schema_release": EVERYBODY,
 }
 # A call of each that is right.
@@ -49,6 +73,30 @@ CALLS: dict[str, dict[str, Any]] = {
     "allowed_events": {"session_id": "s-1"},
     "validate_context": {"machine": "door", "state": "open", "context": {}},
     "detect_loop": {"session_id": "s-1"},
+    "save_sessions": {"items": []},
+    "fork_session": {"session_id": "s-1", "version": 1, "new_session_id": "s-2"},
+    "rollback_session": {"session_id": "s-1", "to_version": 1, "expected_version": None},
+    "delete_session": {"session_id": "s-1"},
+    "begin_turn": {"session_id": "s-1", "holder": "me"},
+    "extend_turn": {"session_id": "held", "turn": 7, "ttl": "1 minute"},
+    "end_turn": {"session_id": "held", "turn": 7},
+    "fire_deadlines": {},
+    "upgrade_sessions": {"machine": "door", "from_version": 1, "to_version": 2},
+    "purge_sessions": {"idle": "1 day"},
+    "trim_history": {"keep_versions": 1},
+    "new_feed_epoch": {},
+    "verify_sessions": {},
+    "changes": {},
+    "load_context": {"session_id": "s-1", "paths": ["$"]},
+    "list_sessions": {},
+    "session_as_of": {"session_id": "s-1", "at": "infinity"},
+    "diff_session": {"session_id": "s-1", "from_version": 1, "to_version": 1},
+    "diagram": {"machine": "door"},
+    "looping_sessions": {},
+    "stuck_sessions": {"idle": "1 day"},
+    "audit_head": {"session_id": "s-1"},
+    "metrics": {},
+    "doctor": {},
     "schema_release": {},
 }
 LOGINS = {f"test_{role.removeprefix('fsm_')}": role for role in sorted(EVERYBODY)} | {"test_nobody": "nobody"}
@@ -61,8 +109,14 @@ def test_the_table_lists_every_function(db: psycopg.Connection[Any]) -> None:
 
 
 @pytest.mark.parametrize("login", LOGINS)
-def test_calls_are_allowed_or_refused(api: Api, connect_as: Callable[..., Any], login: str) -> None:
+def test_calls_are_allowed_or_refused(
+    api: Api, db: psycopg.Connection[Any], connect_as: Callable[..., Any], login: str
+) -> None:
     api.create("s-1")
+    api.create("held")
+    db.execute("select fsm.begin_turn('held', 'somebody')")
+    db.execute("update fsm_internal.turns set turn = 7")
+    db.execute("select fsm.define_machine(fsm.machine_definition('door') || '{\"description\": \"the second\"}')")
     caller = Api(connect_as(login))
     outcome: dict[str, str] = {}
     for function, arguments in CALLS.items():

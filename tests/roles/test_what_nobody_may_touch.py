@@ -124,7 +124,11 @@ def test_public_is_granted_nothing(db: psycopg.Connection[Any], kind: str) -> No
 def test_what_is_granted_is_use_of_schema_fsm_and_calls(db: psycopg.Connection[Any]) -> None:
     others = [grant for kind in ACLS for grant in _granted(db, kind) if grant[1] != "fsm_owner"]
     assert {who for _, who, _ in others} == set(ROLES)
+    views = {"fsm.sessions", "fsm.machines", "fsm.transition_counts", "fsm.active_turns"}
+    on_views = {grant for grant in others if grant[0] in views}
+    others = [grant for grant in others if grant not in on_views]
     assert {(name, privilege) for name, _, privilege in others if "(" not in name} == {("fsm", "USAGE")}
+    assert on_views == {(view, role, "SELECT") for view in views for role in ("fsm_reader", "fsm_monitor", "fsm_admin")}
     assert {privilege for name, _, privilege in others if "(" in name} == {"EXECUTE"}
     assert all(name.startswith("fsm.") for name, _, _ in others if "(" in name)
 

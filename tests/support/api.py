@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
-JSON_ARGUMENTS = {"context", "patch", "append", "note", "definition"}
+JSON_ARGUMENTS = {"context", "patch", "append", "note", "definition", "items", "state_map"}
 
 # One stable sentence without data for each refusal; plain misuse of an argument has three.
 MESSAGES = {
@@ -26,10 +26,25 @@ MESSAGES = {
     "SM022": {"guard does not hold"},
     "SM030": {"version conflict"},
     "SM040": {"loop blocked"},
+    "SM050": {"turn held by another"},
     "SM051": {"turn token stale"},
     "SM060": {"stored session corrupt"},
     "22004": {"argument must not be null"},
-    "22023": {"argument empty or too long", "argument too large", "limit below 1"},
+    "22023": {
+        "argument empty or too long",
+        "argument too large",
+        "limit below 1",
+        "interval out of range",
+        "path not usable",
+        "session of another machine",
+        "unknown format",
+        "version never made or no longer retained",
+        "batch is not an array",
+        "item of a batch has the wrong form",
+        "not a cursor of the feed",
+        "upgrade to the same version",
+        "unknown state in the state map",
+    },
 }
 
 
@@ -139,3 +154,24 @@ class Api:
     def move(self, session_id: str, *events: str) -> Any:
         """Send events one after the other; return the last answer."""
         return [self.send(session_id, event) for event in events][-1]
+
+    def begin(self, session_id: str | None = "s-1", holder: str | None = "me", **more: Any) -> Any:
+        """Begin a turn."""
+        return self.one("begin_turn", session_id=session_id, holder=holder, **more)
+
+    def batch(self, items: Any, **more: Any) -> list[Any]:
+        """Save several sessions in one call."""
+        return self.rows("save_sessions", items=items, **more)
+
+    def rollback(self, session_id: str | None, to_version: int | None, version: int | None = None, **more: Any) -> Any:
+        """Roll back; `version` is the expected one."""
+        arguments = {"to_version": to_version, "expected_version": version, **more}
+        return self.one("rollback_session", session_id=session_id, **arguments)
+
+    def fork(self, session_id: str | None, version: int | None, new_session_id: str | None, **more: Any) -> Any:
+        """Fork a session as it was at a version."""
+        return self.one("fork_session", session_id=session_id, version=version, new_session_id=new_session_id, **more)
+
+    def fire(self, **more: Any) -> list[Any]:
+        """Take the deadlines that are due."""
+        return self.rows("fire_deadlines", **more)

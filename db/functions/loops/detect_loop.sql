@@ -9,9 +9,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
-  if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
-    perform fsm_internal.refuse_unknown_session(p_session_id);
-  end if;
+  perform fsm_internal.check_session_exists(p_session_id);
   return query select l.* from fsm_internal.loops_of(p_session_id, clock_timestamp()) l;
 end
 $$;

@@ -10,12 +10,17 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_outcome fsm_internal.outcome;
 begin
   perform fsm_internal.check_common_arguments(p_session_id, p_actor, p_note);
   perform fsm_internal.check_text('p_machine', p_machine, 512);
   perform fsm_internal.check_not_null('p_context', p_context);
-  return query select r.* from fsm_internal.create_session(
-    p_session_id, p_machine, p_context, p_machine_version, p_request_id, p_actor, p_note) r;
+  v_outcome := fsm_internal.create_session(p_session_id, p_machine, p_context, p_machine_version, p_request_id, p_actor, p_note);
+  perform fsm_internal.refuse(v_outcome.refusal);
+  return query select v_outcome.session_id, v_outcome.machine, v_outcome.machine_version, v_outcome.version, v_outcome.state,
+    v_outcome.previous_state, v_outcome.changed_state, v_outcome.loop_detected, v_outcome.replayed, v_outcome.is_final,
+    v_outcome.context_version, v_outcome.entered_at, v_outcome.created_at, v_outcome.saved_at;
 end
 $$;
 comment on function fsm.create_session(text, text, jsonb, integer, uuid, text, jsonb) is

@@ -9,14 +9,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
-  if p_limit < 1 then
-    raise exception using errcode = '22023', message = 'limit below 1',
-      detail = jsonb_build_object('argument', 'p_limit', 'value', p_limit)::text,
-      hint = 'Give p_limit 1 or more, or null for no limit.';
-  end if;
-  if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
-    perform fsm_internal.refuse_unknown_session(p_session_id);
-  end if;
+  perform fsm_internal.check_limit(p_limit);
+  perform fsm_internal.check_session_exists(p_session_id);
   return query
     select h.version, h.kind::text, h.from_state, h.to_state, h.event, h.actor, h.db_user, h.note, h.loop_detected, h.at
     from fsm_internal.history h

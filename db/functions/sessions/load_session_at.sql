@@ -10,16 +10,7 @@ as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   perform fsm_internal.check_not_null('p_version', p_version);
-  return query
-    select r.session_id, r.machine, h.machine_version, h.to_state, h.version, fsm_internal.context_at(r.session_id, h.version),
-      t.context_version,
-      coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, h.machine_version, h.to_state)),
-      h.entered_at, r.created_at, h.at
-    from fsm_internal.sessions r
-    join fsm_internal.history h on h.session_id = r.session_id
-    left join fsm_internal.machine_states t
-      on t.machine = r.machine and t.machine_version = h.machine_version and t.state = h.to_state
-    where r.session_id = p_session_id and h.version = p_version and h.version <= r.version;
+  return query select a.* from fsm_internal.session_at(p_session_id, p_version) a;
 end
 $$;
 comment on function fsm.load_session_at(text, bigint) is

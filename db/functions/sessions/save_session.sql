@@ -11,7 +11,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_result fsm_internal.save_result;
+  v_outcome fsm_internal.outcome;
 begin
   if not (fsm_internal.is_name(p_session_id, 512) and fsm_internal.is_name(p_state, 128)
     and coalesce(p_event, p_actor) is null and p_note is null and p_context is not null)
@@ -21,16 +21,19 @@ begin
     perform fsm_internal.check_text('p_event', coalesce(p_event, p_state), 128);
     perform fsm_internal.check_not_null('p_context', p_context);
   end if;
-  v_result := fsm_internal.save_session(
+  v_outcome := fsm_internal.save_session(
     p_session_id, p_state, p_context, p_expected_version, p_event, p_request_id, p_turn, p_actor, p_note);
+  if v_outcome.refusal is not null then
+    perform fsm_internal.refuse(v_outcome.refusal);
+  end if;
   -- Assigned one by one, because RETURN QUERY would run a query.
-  session_id := v_result.session_id; machine := v_result.machine; machine_version := v_result.machine_version;
-  version := v_result.version; state := v_result.state; previous_state := v_result.previous_state;
-  changed_state := v_result.changed_state; loop_detected := v_result.loop_detected; replayed := v_result.replayed;
-  is_final := v_result.is_final; context_version := v_result.context_version; entered_at := v_result.entered_at;
-  created_at := v_result.created_at; saved_at := v_result.saved_at;
+  session_id := v_outcome.session_id; machine := v_outcome.machine; machine_version := v_outcome.machine_version;
+  version := v_outcome.version; state := v_outcome.state; previous_state := v_outcome.previous_state;
+  changed_state := v_outcome.changed_state; loop_detected := v_outcome.loop_detected; replayed := v_outcome.replayed;
+  is_final := v_outcome.is_final; context_version := v_outcome.context_version; entered_at := v_outcome.entered_at;
+  created_at := v_outcome.created_at; saved_at := v_outcome.saved_at;
   return next;
 end
 $$;
 comment on function fsm.save_session(text, text, jsonb, bigint, text, uuid, bigint, text, jsonb) is
-  'Saves state and whole context as the next version, all or nothing, under the session''s lock. Another state is legal when an event leads there with this context (p_event given: that event; null: the first by name is recorded); the same state is an update, or a self-transition when p_event names one. p_expected_version null: whatever is stored. A p_request_id that this session has committed gives the first answer again (replayed true). Returns one row, the save_result; loop_detected tells of a loop, state may be the divert state. Errors in the order of checking: 22004, 22023, SM010 unknown session, SM051 turn token not held, SM030 version conflict, SM012 final state, SM021 form, size or limits, SM020 no such transition, SM022 guard, SM040 loop blocked, SM021 schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';
+  'Saves state and whole context as the next version, all or nothing, under the session''s lock. Another state is legal when an event leads there with this context (p_event given: that event; null: the first by name is recorded); the same state is an update, or a self-transition when p_event names one. p_expected_version null: whatever is stored. A p_request_id that this session has committed gives the first answer again (replayed true). Returns one row, the save_result; loop_detected tells of a loop, state may be the divert state. Errors in the order of checking: 22004, 22023, SM010 unknown session, SM050 turn held by another, SM051 turn token stale, SM030 version conflict, SM012 final state, SM021 form, size or limits, SM020 no such transition, SM022 guard, SM040 loop blocked, SM021 schema or invariant; 40001 under REPEATABLE READ and SERIALIZABLE.';

@@ -6,7 +6,7 @@ as $$
 declare
   v_admission fsm_internal.admission;
 begin
-  select t.is_final, t.context_version, t.max_context_bytes, t.audit_chain, t.schema_check, t.schema_rest, t.invariants
+  select t.is_final, t.context_version, t.max_context_bytes, t.audit_chain, t.first_delay_ms, t.schema_check, t.schema_rest, t.invariants
   into v_admission
   from fsm_internal.machine_states t
   where t.machine = p_machine and t.machine_version = p_machine_version and t.state = p_state;

@@ -4,48 +4,44 @@ language plpgsql
 stable
 as $$
 declare
-  v_all jsonb;
-  v_keys text[] := '{}'::text[];
+  v_after text[];
   v_key text;
-  v_undo jsonb := jsonb '{}';
-  v_set jsonb := jsonb '{}';
+  v_keys text[] := '{}'::text[];
+  v_cut jsonb;
+  v_set jsonb;
   v_drop text[];
 begin
   -- Sameness is of the image (*=): jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
   if row(p_before)::record operator(pg_catalog.*=) row(p_after)::record then
     return ('{}'::text[], null::jsonb)::fsm_internal.context_change;
   end if;
-  -- Expressions only: a query, however small, would cost more than the whole loop. Unless there are many keys: the loop
-  -- writes the undo record anew for each.
+  -- One small query for the keys, and expressions for each: a query over both contexts would cost more than the whole loop. Unless
+  -- there are many keys: the loop writes the undo record anew for each.
   p_before := p_before || '{}';  -- out of line or compressed no more, so that it is read once, not at each use
-  v_all := jsonb_path_query_array(p_before || p_after, 'strict $.keyvalue().key');
-  if jsonb_array_length(v_all) > 64 then
+  v_after := array(select jsonb_object_keys(p_after));
+  if cardinality(v_after) > 64 then
     return fsm_internal.change_of_many_keys(p_before, p_after || '{}');
   end if;
-  for v_index in 0 .. jsonb_array_length(v_all) - 1 loop
-    v_key := v_all ->> v_index;
+  v_set := p_before - v_after;  -- the keys that are gone
+  foreach v_key in array v_after loop
     continue when row(p_before -> v_key)::record operator(pg_catalog.*=) row(p_after -> v_key)::record;
     v_keys := v_keys || v_key;
     if not p_before ? v_key then
       v_drop := v_drop || v_key;
     elsif fsm_internal.array_only_grew(p_before -> v_key, p_after -> v_key) then
-      v_undo := jsonb_set(jsonb_build_object('cut', '{}'::jsonb) || v_undo, array['cut', v_key],
-        to_jsonb(jsonb_array_length(p_before -> v_key)));
+      v_cut := coalesce(v_cut, '{}') || jsonb_build_object(v_key, jsonb_array_length(p_before -> v_key));
     else
       v_set := v_set || jsonb_build_object(v_key, p_before -> v_key);
     end if;
   end loop;
-  if v_set <> '{}' then
-    v_undo := v_undo || jsonb_build_object('set', v_set);
-  end if;
-  if v_drop is not null then
-    v_undo := v_undo || jsonb_build_object('drop', v_drop);
-  end if;
-  return (v_keys, v_undo)::fsm_internal.context_change;
+  return (v_keys,
+    case when v_set = '{}' then '{}' else jsonb_build_object('set', v_set) end
+    || case when v_cut is null then '{}' else jsonb_build_object('cut', v_cut) end
+    || case when v_drop is null then '{}' else jsonb_build_object('drop', v_drop) end)::fsm_internal.context_change;
 end
 $$;
 comment on function fsm_internal.context_change(jsonb, jsonb) is
-  'What a write changes in the context: the top-level keys that are new, gone or different, and how to get back (undo, in the form that fsm_internal.history.undo describes).';
+  'What a write changes in the context: the top-level keys that are new or different, and how to get back (undo, in the form that fsm_internal.history.undo describes).';
 
 create function fsm_internal.change_of_many_keys(p_before jsonb, p_after jsonb)
 returns fsm_internal.context_change

@@ -18,10 +18,16 @@ begin
       from pairs p
       join fsm_internal.sessions s on s.session_id = p_session_id
       cross join lateral (
-        select c.loop_limit, c.loop_window from fsm_internal.machine_candidates c
+        (select c.loop_limit, c.loop_window from fsm_internal.machine_candidates c
         where c.machine = s.machine and c.machine_version = p.machine_version and c.from_state = p.from_state
           and c.event = p.event and c.to_state = p.to_state
-        order by c.candidate limit 1) r
+        order by c.candidate limit 1)
+        union all
+        -- A passage without an event is one of a deadline.
+        (select d.loop_limit, d.loop_window from fsm_internal.machine_delays d
+        where p.event is null and d.machine = s.machine and d.machine_version = p.machine_version and d.state = p.from_state
+          and d.to_state = p.to_state
+        order by d.delay_ms limit 1)) r
       where r.loop_limit is not null
     )
     select r.from_state, r.to_state, count(*)::integer, r.loop_limit, r.loop_window, min(h.at), max(h.at)

@@ -17,9 +17,11 @@ begin
   perform fsm_internal.store_states(p_machine, p_machine_version, v_context_version, p_definition);
   perform fsm_internal.store_candidates(p_machine, p_machine_version, p_definition);
   perform fsm_internal.store_moves(p_machine, p_machine_version);
-  insert into fsm_internal.machine_delays (machine, machine_version, state, delay_ms, to_state)
-  select p_machine, p_machine_version, d.state, d.delay::bigint, fsm_internal.definition_target(p_machine, d.body ->> 'target')
-  from fsm_internal.definition_deadlines(p_definition) d;
+  insert into fsm_internal.machine_delays (machine, machine_version, state, delay_ms, to_state, loop_limit, loop_window, loop_action, divert_to)
+  select p_machine, p_machine_version, d.state, d.delay::bigint, fsm_internal.definition_target(p_machine, d.body ->> 'target'),
+    r.loop_limit, r.loop_window, r.loop_action, r.divert_to
+  from fsm_internal.definition_deadlines(p_definition) d
+  cross join lateral fsm_internal.loop_rule(p_machine, p_definition #> '{meta,loop}') r;
 end
 $$;
 comment on function fsm_internal.store_machine(text, integer, jsonb) is
@@ -37,10 +39,11 @@ begin
   from fsm_internal.compile_schema(p_definition #> '{meta,context_schema}') c
   where p_definition #> '{meta,context_schema}' is not null;
   insert into fsm_internal.machine_states (machine, machine_version, state, is_initial, is_final, context_version,
-    max_context_bytes, audit_chain, invariants, schema_check, schema_rest)
+    max_context_bytes, audit_chain, first_delay_ms, invariants, schema_check, schema_rest)
   select p_machine, p_machine_version, s.state, s.state = p_definition ->> 'initial', s.is_final, p_context_version,
     coalesce((p_definition #>> '{meta,max_context_bytes}')::numeric::bigint, 8388608),
     coalesce(p_definition #>> '{meta,audit}' = 'chain', false),
+    (select min(d.delay::bigint) from fsm_internal.definition_deadlines(p_definition) d where d.state = s.state),
     array(
       select (i.predicate #>> '{}')::jsonpath from fsm_internal.definition_invariants(p_definition) i
       where i.state = s.state order by i.nth),

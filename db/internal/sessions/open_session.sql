@@ -7,15 +7,12 @@ as $$
 declare
   v_terms fsm_internal.admission := fsm_internal.admission_of(p_session.machine, p_session.machine_version, p_session.state);
 begin
-  if v_terms.is_final is null then
-    perform fsm_internal.refuse_unknown_state(p_session.session_id, p_session.machine, p_session.machine_version, p_session.state);
-  end if;
-  perform fsm_internal.check_preconditions(p_session, v_terms.is_final, p_expected_version, p_turn);
+  perform fsm_internal.refuse(fsm_internal.precondition_refusal(p_session, v_terms.is_final, p_expected_version, p_turn));
   return v_terms;
 end
 $$;
 comment on function fsm_internal.open_session(fsm_internal.locked_session, bigint, bigint) is
-  'The terms of the present state of a session that takes writes. SM060 its machine has no such state; SM051, SM030, SM012.';
+  'The terms of the present state of a session that takes writes. Raises what fsm_internal.precondition_refusal finds.';
 
 create function fsm_internal.changed_context(
   p_session fsm_internal.locked_session, p_patch jsonb, p_append jsonb, p_max_context_bytes bigint)
@@ -23,10 +20,11 @@ returns jsonb
 language plpgsql
 volatile
 as $$
+declare
+  v_context jsonb := fsm_internal.patched_context(p_session.session_id, p_session.state, p_session.context, p_patch, p_append);
 begin
-  return fsm_internal.bare_context(p_session.session_id, p_session.state,
-    fsm_internal.patched_context(p_session.session_id, p_session.state, p_session.context, p_patch, p_append),
-    p_max_context_bytes);
+  perform fsm_internal.refuse(fsm_internal.form_refusal(p_session.session_id, p_session.state, v_context, p_max_context_bytes));
+  return v_context || '{}';
 end
 $$;
 comment on function fsm_internal.changed_context(fsm_internal.locked_session, jsonb, jsonb, bigint) is

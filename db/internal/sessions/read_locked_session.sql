@@ -10,7 +10,7 @@ begin
   perform fsm_internal.lock_session(p_session_id);
   -- The empty object unpacks a context that is stored compressed or out of line: once, not at each use.
   select s.session_id, s.machine, s.machine_version, s.state, s.version, fsm_internal.read_context(s.session_id, s.context) || '{}',
-    s.entered_at, s.created_at, s.updated_at
+    s.entered_at, s.created_at, s.updated_at, s.turn, s.wake_at
   into v_session
   from fsm_internal.sessions s
   where s.session_id = p_session_id

@@ -1,14 +1,14 @@
 create function fsm_internal.replay_result(p_session_id text, p_version bigint)
-returns fsm_internal.save_result
+returns fsm_internal.outcome
 language plpgsql
 stable
 as $$
 declare
-  v_result fsm_internal.save_result;
+  v_result fsm_internal.outcome;
 begin
   select h.session_id, s.machine, h.machine_version, h.version, h.to_state, h.from_state,
     h.to_state is distinct from h.from_state, h.loop_detected, true, t.is_final, t.context_version,
-    h.entered_at, s.created_at, h.at
+    h.entered_at, s.created_at, h.at, null, null
   into v_result
   from fsm_internal.history h
   join fsm_internal.sessions s using (session_id)

@@ -1,7 +1,7 @@
 create function fsm_internal.update_context(
   p_session_id text, p_patch jsonb, p_append jsonb, p_expected_version bigint, p_request_id uuid,
   p_turn bigint, p_actor text, p_note jsonb)
-returns fsm_internal.save_result
+returns fsm_internal.outcome
 language plpgsql
 volatile
 as $$
@@ -20,12 +20,10 @@ begin
   v_terms := fsm_internal.open_session(v_session, p_expected_version, p_turn);
   v_context := fsm_internal.changed_context(v_session, p_patch, p_append, v_terms.max_context_bytes);
   if p_patch ?| array['current_state', 'session_id'] then
-    perform fsm_internal.check_agreement(p_session_id, v_session.state, jsonb_strip_nulls(p_patch));
+    perform fsm_internal.refuse(fsm_internal.agreement_refusal(p_session_id, v_session.state, jsonb_strip_nulls(p_patch)));
   end if;
   v_change := fsm_internal.context_change(v_session.context, v_context);
-  if v_change.undo is not null and not fsm_internal.surely_keeps_limits(v_context) then
-    perform fsm_internal.check_limits(p_session_id, v_session.state, v_context, v_change.keys);
-  end if;
+  perform fsm_internal.refuse(fsm_internal.change_refusal(p_session_id, v_session.state, v_context, v_change));
   return fsm_internal.settle_write(v_session,
     ('update', v_session.state, null, v_context, v_change.undo, false, p_request_id, p_actor, p_note)::fsm_internal.pending_write,
     null, v_terms);

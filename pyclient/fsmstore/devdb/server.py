@@ -48,6 +48,7 @@ _THROW_AWAY = {
 _WAYS_TO_STOP = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 _START_SECONDS = 60.0
 _PREDECESSOR_SECONDS = 30.0
+_BURIAL_SECONDS = 1.0  # init does it at once, where there is one
 _PREFIX = "fsmstore-pg-"
 _ENOUGH_MEMORY = 2 << 30  # a container's /dev/shm often holds 64 MB, too little for a test run
 _SOCKET_PATH_LIMIT = 85  # the kernel takes about 104 bytes, of which the socket's own name needs 17
@@ -258,9 +259,15 @@ class Server:
     def _running_port(self) -> int | None:
         """Return the port of a live server on this data. One that is stopping or starting is waited for."""
         end = time.monotonic() + _PREDECESSOR_SECONDS
+        unburied = time.monotonic() + _BURIAL_SECONDS
         while True:
             pid, port, status = self._pid_file()
             if not pid or not _is_postgres(pid):
+                return None
+            if time.monotonic() > unburied and _is_unburied(pid) and not _at_work_in(self._data):
+                # The next server would take it for alive.
+                for left in (self._data / "postmaster.pid", self._socket_dir / f".s.PGSQL.{port}.lock"):
+                    left.unlink(missing_ok=True)
                 return None
             if status == "ready" and self._answers(port):
                 return port
@@ -282,13 +289,14 @@ def _dies_with_parent() -> Callable[[], None] | None:
     """Make the function that ties a child to us, to be run in the child after its change of user."""
     if sys.platform != "linux":
         return None
-    # Loaded before the fork: the child's account may not reach a Python that lies in /root.
-    libc, parent = ctypes.CDLL(None), os.getpid()
+    # All looked up before the fork: the child's account may not reach a Python that lies in /root, and looking a symbol
+    # up takes a lock of the loader, which another thread may have held at the moment of the fork: for ever, then.
+    prctl, parent, parent_now, end, fast_shutdown = ctypes.CDLL(None).prctl, os.getpid(), os.getppid, os._exit, 2
 
     def tie() -> None:
-        libc.prctl(1, signal.SIGINT, 0, 0, 0)  # PR_SET_PDEATHSIG; SIGINT is PostgreSQL's fast shutdown
-        if os.getppid() != parent:
-            os._exit(1)
+        prctl(1, fast_shutdown, 0, 0, 0)  # PR_SET_PDEATHSIG; SIGINT is PostgreSQL's fast shutdown
+        if parent_now() != parent:
+            end(1)
 
     return tie
 
@@ -345,6 +353,25 @@ def _is_postgres(pid: int) -> bool:
         return Path(f"/proc/{pid}/comm").read_text().strip() in ("postgres", "postmaster")
     except OSError:
         return False
+
+
+def _is_unburied(pid: int) -> bool:
+    """Tell whether pid has ended and is only still listed: in a container there may be nobody to bury it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
+
+
+def _at_work_in(directory: Path) -> bool:
+    """Tell whether a process works in this directory, as each of a server's does in its data directory."""
+    for cwd in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if cwd.readlink() == directory:
+                return True
+        except OSError:  # it has just ended, or is somebody else's
+            continue
+    return False
 
 
 def _free_port() -> int:

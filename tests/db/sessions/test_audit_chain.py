@@ -56,6 +56,7 @@ def _hashes(api: Api, db: psycopg.Connection[Any]) -> list[tuple[bytes, bytes]]:
     result, previous = [], b""
     for row in rows:
         stored = row.pop("chain_hash")
+        row.pop("feed_position")  # where the feed shows the row: of the cluster, not of the session
         raw = {name: row.pop(name) or "null" for name in ("note", "undo")}
         columns = ["session_id", "version", "kind", "machine_version", "from_state", "to_state", "event", "actor"]
         columns += ["db_user", "note", "request_id", "loop_detected", "at", "entered_at", "undo"]

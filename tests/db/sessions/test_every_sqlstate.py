@@ -57,6 +57,11 @@ STATEMENTS: list[tuple[str, str, dict[str, Any]]] = [
             "loop_limit": 1, "loop_window": "3600 seconds", "action": "block", "divert_to": None,
         },
     ),
+    (
+        "SM050",
+        "select fsm.update_context('held')",
+        {"session_id": "held", "holder": "worker-7", "expires_at": "2100-01-01T00:00:00+00:00"},
+    ),
     ("SM051", "select fsm.update_context('s-1', p_turn => 5)", {"session_id": "s-1", "turn": 5, "held_turn": None}),
     (
         "SM060",
@@ -78,10 +83,13 @@ STATEMENTS: list[tuple[str, str, dict[str, Any]]] = [
 def conn(api: Api, db: psycopg.Connection[Any], define: Callable[..., int]) -> psycopg.Connection[Any]:
     """A superuser's connection, because define_machine is not the application's."""
     define(STATES, loop=LOOP, context_schema={"properties": {"n": {"type": "integer"}}})
-    for session_id in ("s-1", "s-z", "broken"):
+    for session_id in ("s-1", "s-z", "broken", "held"):
         api.create(session_id, "m")
     api.send("s-1", "SELF")
     api.send("s-z", "END")
+    db.execute("set timezone to 'UTC'")
+    db.execute("select fsm.begin_turn('held', 'worker-7')")
+    db.execute("update fsm_internal.turns set expires_at = '2100-01-01 00:00+00'")
     db.execute("update fsm_internal.sessions set state = 'nowhere' where session_id = 'broken'")
     return db
 

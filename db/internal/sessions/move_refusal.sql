@@ -1,6 +1,6 @@
-create function fsm_internal.refuse_move(
+create function fsm_internal.move_refusal(
   p_session fsm_internal.locked_session, p_to_state text, p_event text, p_context jsonb)
-returns void
+returns jsonb
 language plpgsql
 volatile
 as $$
@@ -26,12 +26,12 @@ begin
     'version', p_session.version, 'allowed_events', v_allowed);
   if v_tried is null
     or (p_to_state is not null and not jsonb_path_exists(v_tried, '$[*] ? (@.to_state == $to)', jsonb_build_object('to', p_to_state))) then
-    perform fsm_internal.refuse('SM020', 'no such transition from this state', v_detail,
+    return fsm_internal.refusal('SM020', 'no such transition from this state', v_detail,
       'Nothing was written. Send one of allowed_events, or save in a state that one of them leads to; fsm.allowed_events says where each goes.');
   end if;
-  perform fsm_internal.refuse('SM022', 'guard does not hold', v_detail || jsonb_build_object('candidates', v_tried),
+  return fsm_internal.refusal('SM022', 'guard does not hold', v_detail || jsonb_build_object('candidates', v_tried),
     'Nothing was written. candidates says which guards held for this context, in the order tried: change the context, or go where the first that holds leads.');
 end
 $$;
-comment on function fsm_internal.refuse_move(fsm_internal.locked_session, text, text, jsonb) is
-  'Raises SM020 when no event (p_event given: not that one) has a candidate for p_to_state (null: any), SM022 when one has but a guard keeps it from it.';
+comment on function fsm_internal.move_refusal(fsm_internal.locked_session, text, text, jsonb) is
+  'The refusal SM020 when no event (p_event given: not that one) has a candidate for p_to_state (null: any), SM022 when one has but a guard keeps it from it.';

@@ -1,19 +1,18 @@
--- On the hot path one test that most contexts pass, inlined: small, flat enough, no number too large, and the text of all numbers
--- together no longer than that of one may be. In this order, since a few bytes of jsonb can be a number of 131,072 digits.
+-- On the hot path one test that most contexts pass, inlined: small, flat enough, and the text of all numbers together no longer than that
+-- of one may be. Small comes first: a few bytes of jsonb can be a number of 131,072 digits, so its text may be ten thousand times as long.
 create function fsm_internal.surely_keeps_limits(p_context jsonb)
 returns boolean
 language sql
 stable
 return case
-  when pg_column_size(p_context) > 8192 then false
-  when jsonb_path_exists(p_context, 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")') then false
-  when jsonb_path_exists(p_context, 'strict $.** ? (@ >= 1e1000 || @ <= -1e1000)') then false
+  when pg_column_size(p_context) > 4096 then false
+  when jsonb_path_exists(p_context, 'strict $.**{100}') then false
   else octet_length(jsonb_path_query_array(p_context, 'strict $.** ? (@.type() == "number")')::text) <= 1000 end;
 comment on function fsm_internal.surely_keeps_limits(jsonb) is
-  'True for a small context without anything too deep or any number too long. False: fsm_internal.check_limits looks closer.';
+  'True for a small context without anything too deep or any number too long. False: fsm_internal.limit_refusal looks closer.';
 
-create function fsm_internal.check_limits(p_session_id text, p_state text, p_context jsonb, p_keys text[])
-returns void
+create function fsm_internal.limit_refusal(p_session_id text, p_state text, p_context jsonb, p_keys text[])
+returns jsonb
 language plpgsql
 volatile
 as $$
@@ -25,12 +24,22 @@ begin
   cross join lateral fsm_internal.limit_findings(changed.delta) f
   limit 1;
   if found then
-    perform fsm_internal.refuse_context(p_session_id, p_state, v_finding.code, v_finding.path, v_finding.message);
+    return fsm_internal.context_refusal(p_session_id, p_state, v_finding.code, v_finding.path, v_finding.message);
   end if;
+  return null;
 end
 $$;
-comment on function fsm_internal.check_limits(text, text, jsonb, text[]) is
-  'SM021 unless the values of these keys of a context keep the limits: at most 100 objects and arrays in one another, the context counted, and numbers of at most 1,000 digits on either side. What a write leaves alone was checked when it came in.';
+comment on function fsm_internal.limit_refusal(text, text, jsonb, text[]) is
+  'SM021 unless the values of these keys of a context keep the limits: at most 100 objects and arrays in one another, the context counted, and numbers of at most 1,000 digits on either side. What a write leaves alone was checked when it came in. Null: they do.';
+
+create function fsm_internal.change_refusal(p_session_id text, p_state text, p_context jsonb, p_change fsm_internal.context_change)
+returns jsonb
+language sql
+volatile
+return case when p_change.undo is not null and not fsm_internal.surely_keeps_limits(p_context)
+  then fsm_internal.limit_refusal(p_session_id, p_state, p_context, p_change.keys) end;
+comment on function fsm_internal.change_refusal(text, text, jsonb, fsm_internal.context_change) is
+  'fsm_internal.limit_refusal of what a write changes. Null: it keeps the limits.';
 
 create function fsm_internal.limit_findings(p_context jsonb)
 returns table (code text, path text, message text)

@@ -1,0 +1,32 @@
+create function fsm.fire_deadlines(p_limit integer default 100)
+returns table (session_id text, from_state text, to_state text, version bigint, sqlstate text, message text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_due text;
+  v_left integer := least(p_limit, 1000);
+  v_fired record;
+  v_now timestamptz := clock_timestamp();
+begin
+  perform fsm_internal.check_limit(p_limit);
+  perform fsm_internal.make_durable();
+  for v_due in
+    select d.session_id from fsm_internal.deadlines d where d.wake_at <= v_now order by d.wake_at
+  loop
+    -- Whoever holds the lock is at work on the session: the next call finds what then is.
+    continue when not fsm_internal.try_lock_session(v_due);
+    for v_fired in select * from fsm_internal.fire_deadline(v_due) loop
+      session_id := v_due; from_state := v_fired.from_state; to_state := v_fired.to_state; version := v_fired.version;
+      sqlstate := v_fired.refusal ->> 'sqlstate'; message := v_fired.refusal ->> 'message';
+      return next;
+    end loop;
+    v_left := v_left - 1;
+    exit when v_left = 0;
+  end loop;
+end
+$$;
+comment on function fsm.fire_deadlines(integer) is
+  'Takes deadlines ("after" of a state) that are due, the longest overdue first, for at most p_limit sessions (null or above 1,000: 1,000 in one call); call it again while it returns rows. Any number of callers at once: each deadline is taken once, and a session that somebody is writing to is left for the next call. A row per session: version is the version that the deadline made, or null when it was refused, and then sqlstate and message say why (SM050 turn held, SM021 the target refuses the context, SM040 loop blocked, SM060 corrupt); a refused one is tried again after 30 seconds, then after twice as long each time up to an hour, at the end of the turn, or when the session is saved. A deadline is cancelled when the session leaves the state first. Errors: 22023 p_limit below 1; 40001 under REPEATABLE READ and SERIALIZABLE.';

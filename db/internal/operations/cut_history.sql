@@ -1,0 +1,45 @@
+create function fsm_internal.cut_history(p_session_id text, p_last_version bigint, p_before timestamptz, p_limit bigint)
+returns bigint
+language plpgsql
+volatile
+as $$
+declare
+  v_cut record;
+  v_removed bigint;
+begin
+  select h.version, h.chain_hash into v_cut
+  from (
+    select o.version, o.chain_hash, o.at from fsm_internal.history o
+    where o.session_id = p_session_id and o.version <= p_last_version order by o.version limit p_limit) h
+  where h.at < p_before
+  order by h.version desc limit 1;
+  if v_cut.version is null then
+    return 0;
+  end if;
+  delete from fsm_internal.history h where h.session_id = p_session_id and h.version <= v_cut.version;
+  get diagnostics v_removed = row_count;
+  insert into fsm_internal.history_cuts (session_id, version, chain_hash, cut_at)
+  values (p_session_id, v_cut.version, v_cut.chain_hash, clock_timestamp())
+  on conflict on constraint history_cuts_pkey do update
+  set version = excluded.version, chain_hash = excluded.chain_hash, cut_at = excluded.cut_at;
+  return v_removed;
+end
+$$;
+comment on function fsm_internal.cut_history(text, bigint, timestamptz, bigint) is
+  'Removes the oldest p_limit rows of a session''s history that are not above p_last_version and older than p_before, and notes where it was cut. Its lock must be held. Returns how many.';
+
+create function fsm_internal.longest_loop_windows()
+returns table (machine text, loop_window interval)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select v.machine, greatest(interval '0', max(c.loop_window), max(d.loop_window))
+    from (select distinct m.machine from fsm_internal.machine_versions m) v
+    left join lateral (select max(o.loop_window) as loop_window from fsm_internal.machine_candidates o where o.machine = v.machine) c on true
+    left join lateral (select max(o.loop_window) as loop_window from fsm_internal.machine_delays o where o.machine = v.machine) d on true
+    group by v.machine;
+end
+$$;
+comment on function fsm_internal.longest_loop_windows() is 'How far back loop detection may look, for each machine: the longest window of any rule of any of its versions.';
