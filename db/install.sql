@@ -132,7 +132,6 @@
 \ir internal/upgrades/upgrade_session.sql
 \ir internal/operations/cut_history.sql
 \ir internal/operations/feed.sql
-\ir internal/operations/is_idle.sql
 \ir internal/operations/past_problems.sql
 \ir internal/operations/session_problems.sql
 \ir internal/reports/check_paths.sql

@@ -3284,7 +3284,7 @@ immutable
 return case
   when jsonb_typeof(p_before) <> 'array' or jsonb_typeof(p_after) <> 'array' then false
   when jsonb_array_length(p_after) <= jsonb_array_length(p_before) then false
-  else row(fsm_internal.array_head(p_after, jsonb_array_length(p_before)))::record operator(pg_catalog.*=) row(p_before)::record end;
+  else record_image_eq(row(fsm_internal.array_head(p_after, jsonb_array_length(p_before))), row(p_before)) end;
 comment on function fsm_internal.array_only_grew(jsonb, jsonb) is
   'True when both are arrays and p_after is p_before with at least one element more at its end.';
 
@@ -3409,8 +3409,8 @@ declare
   v_set jsonb;
   v_drop text[];
 begin
-  -- Sameness is of the image (*=): jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
-  if row(p_before)::record operator(pg_catalog.*=) row(p_after)::record then
+  -- Sameness is of the image: jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
+  if record_image_eq(row(p_before), row(p_after)) then
     return ('{}'::text[], null::jsonb)::fsm_internal.context_change;
   end if;
   -- One small query for the keys, and expressions for each: a query over both contexts would cost more than the whole loop. Unless
@@ -3422,7 +3422,7 @@ begin
   end if;
   v_set := p_before - v_after;  -- the keys that are gone
   foreach v_key in array v_after loop
-    continue when row(p_before -> v_key)::record operator(pg_catalog.*=) row(p_after -> v_key)::record;
+    continue when record_image_eq(row(p_before -> v_key), row(p_after -> v_key));
     v_keys := v_keys || v_key;
     if not p_before ? v_key then
       v_drop := v_drop || v_key;
@@ -3460,7 +3460,7 @@ begin
   from (
     select key, b.value as before, b.value is not null and fsm_internal.array_only_grew(b.value, a.value) as grew
     from jsonb_each(p_before) b full join jsonb_each(p_after) a using (key)
-    where not row(b.value)::record operator(pg_catalog.*=) row(a.value)::record) d;
+    where not record_image_eq(row(b.value), row(a.value))) d;
   return (v_keys,
     case when v_set is null then '{}' else jsonb_build_object('set', v_set) end
     || case when v_cut is null then '{}' else jsonb_build_object('cut', v_cut) end
@@ -4063,8 +4063,14 @@ language plpgsql
 volatile
 as $$
 declare
-  v_refusal jsonb := case when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end;
+  v_refusal jsonb;
 begin
+  if exists (select from fsm_internal.history h where h.session_id = p_session.session_id and h.version > p_session.version) then
+    -- Written over it would be an error, and take back what fired before it in the same call, each time anew.
+    v_refusal := fsm_internal.corrupt_refusal(p_session.session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_session.version));
+  elsif p_session.turn is not null then
+    v_refusal := fsm_internal.turn_refusal(p_session.session_id, null);
+  end if;
   if v_refusal is not null then
     return fsm_internal.refused(v_refusal);
   end if;
@@ -4077,7 +4083,7 @@ begin
 end
 $$;
 comment on function fsm_internal.take_deadline(fsm_internal.locked_session, fsm_internal.machine_delays) is
-  'Writes the transition of a deadline, unless a turn is held: loop rule, schema and invariants of its target decide as for every write.';
+  'Writes the transition of a deadline, unless a turn is held (SM050) or history runs ahead of the session (SM060): loop rule, schema and invariants of its target decide as for every write.';
 
 -- internal/deadlines/wake.sql
 create function fsm_internal.wake(
@@ -4405,6 +4411,9 @@ begin
   if v_source.machine is null then
     perform fsm_internal.check_session_exists(p_source_session_id);
     perform fsm_internal.refuse_version_not_retained(p_source_session_id, 'p_version', p_version);
+  end if;
+  if v_source.context is null then
+    perform fsm_internal.report_corrupt_session(p_source_session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_version));
   end if;
   select t.* into v_state from fsm_internal.machine_states t
   where t.machine = v_source.machine and t.machine_version = v_source.machine_version and t.state = v_source.to_state;
@@ -4840,7 +4849,7 @@ declare
 begin
   select h.session_id, s.machine, h.machine_version, h.version, h.to_state, h.from_state,
     h.to_state is distinct from h.from_state, h.loop_detected, true, t.is_final, t.context_version,
-    h.entered_at, s.created_at, h.at, null, null
+    h.entered_at, s.created_at, h.at, null::jsonb, null::jsonb
   into v_result
   from fsm_internal.history h
   join fsm_internal.sessions s using (session_id)
@@ -4882,6 +4891,9 @@ begin
     perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version);
   end if;
   v_context := fsm_internal.context_at(p_session_id, p_to_version) || '{}';
+  if v_context is null then
+    perform fsm_internal.report_corrupt_session(p_session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_to_version));
+  end if;
   v_terms := fsm_internal.admission_of(v_session.machine, v_session.machine_version, v_state);
   if v_terms.is_final is null then
     perform fsm_internal.refuse('SM020', 'no such transition from this state',
@@ -5419,14 +5431,18 @@ begin
       'Map the state to one that the new version has.'));
   end if;
   v_refusal := coalesce(
-    case when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end,
+    case
+      when p_dry_run then (  -- without a lock: it would wait for batches, and they for it
+        select fsm_internal.held_turn_refusal(t) from fsm_internal.turns t
+        where t.session_id = p_session.session_id and t.expires_at > clock_timestamp())
+      when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end,
     fsm_internal.form_refusal(p_session.session_id, p_to_state, v_context, v_terms.max_context_bytes),
     fsm_internal.change_refusal(p_session.session_id, p_to_state, v_context, v_change));
   if v_refusal is not null then
     return fsm_internal.refused(v_refusal);
   end if;
   v_write := ('upgrade', p_to_state, null, v_context, v_change.undo, false, null, null,
-    jsonb_build_object('from_machine_version', p_session.machine_version));
+    jsonb_build_object('from_machine_version', p_session.machine_version))::fsm_internal.pending_write;
   p_session.machine_version := p_to_version;
   if not p_dry_run then
     return fsm_internal.settle_write(p_session, v_write, null, v_terms);
@@ -5498,7 +5514,8 @@ declare
 begin
   if exists (
     select from fsm_internal.history h
-    where h.feed_position >= v_base + pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+    -- Nothing that is visible has an id that the snapshot has not seen, but what this transaction wrote itself.
+    where h.feed_position >= v_base + greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, txid_current_if_assigned() + 1))
   then
     perform fsm_internal.refuse('55000', 'the feed was written in another cluster',
       jsonb_build_object('epoch', (select max(e.epoch) from fsm_internal.feed_epochs e)),
@@ -5538,17 +5555,6 @@ end
 $$;
 comment on function fsm_internal.feed_cursor(text) is 'Reads a cursor; null is before everything. 22023 for anything that is none.';
 
--- internal/operations/is_idle.sql
-create function fsm_internal.is_idle(p_session fsm_internal.sessions, p_before timestamptz, p_only_final boolean)
-returns boolean
-language sql
-stable
-return p_session.updated_at < p_before and (not p_only_final or exists (
-  select from fsm_internal.machine_states t
-  where t.machine = p_session.machine and t.machine_version = p_session.machine_version and t.state = p_session.state and t.is_final));
-comment on function fsm_internal.is_idle(fsm_internal.sessions, timestamptz, boolean) is
-  'True for a session that was last written before p_before and, if p_only_final, is in a final state.';
-
 -- internal/operations/past_problems.sql
 create function fsm_internal.past_problems(p_session_id text)
 returns table (code text, detail jsonb)
@@ -5562,17 +5568,19 @@ declare
   v_above bigint;
   v_terms fsm_internal.admission;
 begin
-  select fsm_internal.read_context(s.session_id, s.context) || '{}', s.machine into v_context, v_machine
+  select fsm_internal.read_context(s.session_id, s.context) || '{}', s.machine, s.version + 1 into v_context, v_machine, v_above
   from fsm_internal.sessions s where s.session_id = p_session_id;
   if v_machine is null then
     return;  -- without the present there is no past to rebuild
   end if;
   for v_row in
-    select h as line, lead(h.version) over w as below, coalesce(lead(h.chain_hash) over w, c.chain_hash) as hash_before
+    select h as line, lead(h.version) over w as below,
+      case when lead(h.version) over w is null then c.chain_hash else lead(h.chain_hash) over w end as hash_before
     from fsm_internal.history h left join fsm_internal.history_cuts c on c.session_id = h.session_id
     where h.session_id = p_session_id window w as (order by h.version desc) order by h.version desc
   loop
-    exit when (v_row.line).version <> v_above - 1;  -- a gap, which is told elsewhere: below it nothing can be rebuilt
+    -- A gap, or a row of another version than its history's newest, is told elsewhere: below it nothing can be rebuilt.
+    exit when (v_row.line).version <> v_above - 1;
     v_above := (v_row.line).version;
     v_terms := fsm_internal.admission_of(v_machine, (v_row.line).machine_version, (v_row.line).to_state);
     if v_terms.audit_chain and (v_row.line).chain_hash is null then
@@ -5667,7 +5675,7 @@ begin
   return query
     with looked_at as (
       select s.*, t.is_final, t.first_delay_ms, h.version as head, d.wake_at as hint, d.refusals,
-        case when d.fired_entered_at = s.entered_at then d.fired_ms end as fired_ms, u.turn as begun,
+        case when d.fired_entered_at = s.entered_at then d.fired_ms end as fired_ms,
         array_remove(array[
           case when s.version <> h.version then 'version' end, case when s.state <> h.to_state then 'state' end,
           case when s.machine_version <> h.machine_version then 'machine_version' end,
@@ -5677,7 +5685,6 @@ begin
       left join lateral (
         select * from fsm_internal.history o where o.session_id = s.session_id order by o.version desc limit 1) h on true
       left join fsm_internal.deadlines d on d.session_id = s.session_id
-      left join fsm_internal.turns u on u.session_id = s.session_id
       where s.session_id = p_session_id
     )
     select v.code, v.detail from looked_at l
@@ -5686,11 +5693,17 @@ begin
       (l.head is null, 'history_missing', jsonb_build_object('version', l.version)),
       (cardinality(l.columns) > 0, 'row_disagrees_with_history', jsonb_build_object('columns', l.columns, 'version', l.version, 'newest_version', l.head)),
       (l.wake_at is distinct from l.hint or (l.first_delay_ms is not null and coalesce(l.refusals, 0) = 0
-          and (l.wake_at <= fsm_internal.next_deadline(l.machine, l.machine_version, l.state, l.entered_at, l.fired_ms)) is not true),
-        'deadline_lost', jsonb_build_object('state', l.state, 'entered_at', l.entered_at, 'wake_at', l.wake_at)),
-      (l.begun > coalesce(l.turn, 0), 'turn_behind', jsonb_build_object('turn', l.turn, 'begun', l.begun))
+          and (l.wake_at <= greatest(clock_timestamp(),
+            fsm_internal.next_deadline(l.machine, l.machine_version, l.state, l.entered_at, l.fired_ms))) is not true),
+        'deadline_lost', jsonb_build_object('state', l.state, 'entered_at', l.entered_at, 'wake_at', l.wake_at))
     ) v (applies, code, detail)
     where v.applies;
+  if not pg_is_in_recovery() then  -- an unlogged table cannot be read there
+    return query
+      select 'turn_behind', jsonb_build_object('turn', s.turn, 'begun', t.turn)
+      from fsm_internal.turns t join fsm_internal.sessions s using (session_id)
+      where t.session_id = p_session_id and t.turn > coalesce(s.turn, 0);
+  end if;
   if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
     return query
       select 'history_without_session', jsonb_build_object('versions', count(*), 'newest_version', max(h.version))
@@ -5806,7 +5819,7 @@ begin
   return query
     with recursive different (place, path, old, new, inside) as (
       select array[]::text[] collate "C", '$', p_old, p_new, fsm_internal.inside_of(p_old, p_new)
-      where not row(p_old)::record operator(pg_catalog.*=) row(p_new)::record
+      where not record_image_eq(row(p_old), row(p_new))
       union all
       select d.place || m.place, d.path || m.step, m.old, m.new, fsm_internal.inside_of(m.old, m.new)
       from different d
@@ -5814,12 +5827,12 @@ begin
         select key collate "C" as place, fsm_internal.schema_path('', key) as step, o.value as old, n.value as new
         from jsonb_each(case d.inside when 'object' then d.old else '{}' end) o
         full join jsonb_each(case d.inside when 'object' then d.new else '{}' end) n using (key)
-        where not row(o.value)::record operator(pg_catalog.*=) row(n.value)::record
+        where not record_image_eq(row(o.value), row(n.value))
         union all
         select lpad(nth::text, 10, '0'), '[' || (nth - 1)::text || ']', o.value, n.value
         from jsonb_array_elements(case d.inside when 'array' then d.old else '[]' end) with ordinality o (value, nth)
         full join jsonb_array_elements(case d.inside when 'array' then d.new else '[]' end) with ordinality n (value, nth) using (nth)
-        where not row(o.value)::record operator(pg_catalog.*=) row(n.value)::record) m
+        where not record_image_eq(row(o.value), row(n.value))) m
       where d.inside is not null
     )
     select d.path, d.old, d.new from different d where d.inside is null order by d.place;
@@ -7579,6 +7592,7 @@ as $$
 declare
   v_due text;
   v_left integer := least(p_limit, 1000);
+  v_looks integer := 1000;  -- each is a lock to the end of the transaction, also where nothing is due any more
   v_fired record;
   v_now timestamptz := clock_timestamp();
 begin
@@ -7592,10 +7606,11 @@ begin
     for v_fired in select * from fsm_internal.fire_deadline(v_due) loop
       session_id := v_due; from_state := v_fired.from_state; to_state := v_fired.to_state; version := v_fired.version;
       sqlstate := v_fired.refusal ->> 'sqlstate'; message := v_fired.refusal ->> 'message';
+      v_left := v_left - 1;
       return next;
     end loop;
-    v_left := v_left - 1;
-    exit when v_left = 0;
+    v_looks := v_looks - 1;
+    exit when v_left = 0 or v_looks = 0;
   end loop;
 end
 $$;
@@ -7773,12 +7788,15 @@ begin
   perform fsm_internal.check_limit(p_limit);
   perform fsm_internal.check_not_null('p_only_final', p_only_final);
   for v_session_id in
-    select s.session_id from fsm_internal.sessions s where fsm_internal.is_idle(s, v_before, p_only_final)
+    select s.session_id from fsm_internal.sessions s
+    left join fsm_internal.machine_states t using (machine, machine_version, state)
+    where s.updated_at < v_before and (t.is_final or not p_only_final)
   loop
     -- Looked at again under the lock: it may have been written to since.
     if fsm_internal.try_lock_session(v_session_id) and exists (
       select from fsm_internal.sessions s
-      where s.session_id = v_session_id and fsm_internal.is_idle(s, v_before, p_only_final)
+      left join fsm_internal.machine_states t using (machine, machine_version, state)
+      where s.session_id = v_session_id and s.updated_at < v_before and (t.is_final or not p_only_final)
         and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp()))
     then
       perform fsm_internal.delete_session(v_session_id);

@@ -12,7 +12,11 @@ import pytest
 OURS = "in ('fsm'::regnamespace, 'fsm_internal'::regnamespace)"
 PER_SESSION = ["deadlines", "deleted_sessions", "history", "history_cuts", "sessions", "turns"]
 # Read in the order of time, over all sessions: an index, not a key.
-ACROSS_SESSIONS = {"history_feed": "feed_position", "deleted_sessions_feed": "feed_position", "deadlines_to_wake": "wake_at"}
+ACROSS_SESSIONS = {
+    "history_feed": "feed_position",
+    "deleted_sessions_feed": "feed_position",
+    "deadlines_to_wake": "wake_at",
+}
 # Columns whose meaning a name does not tell.
 COLUMNS_WITH_COMMENT = {
     ("history", "undo"),
@@ -104,7 +108,7 @@ def test_no_sequences_triggers_rules_policies_or_inheritance(db: psycopg.Connect
     """Nothing that acts behind the functions' back, and no counter beside the session's own."""
     relation = f"join pg_class c on c.oid = %s where c.relnamespace {OURS}"
     for query in (
-        f"select oid::regclass::text from pg_class where relnamespace {OURS} and relkind not in ('r', 'i', 'c', 't', 'v')",
+        f"select relname from pg_class where relnamespace {OURS} and relkind not in ('r', 'i', 'c', 't', 'v')",
         f"select tgname from pg_trigger {relation % 'tgrelid'} and not tgisinternal",
         f"select rulename from pg_rewrite {relation % 'ev_class'} and c.relkind = 'r'",
         f"select polname from pg_policy {relation % 'polrelid'}",

@@ -44,7 +44,7 @@ class Running:
         self._call = call
         self._value: Any = None
         self._error: BaseException | None = None
-        self.thread = threading.Thread(target=self._run)
+        self.thread = threading.Thread(target=self._run, daemon=True)  # a failed test must not wait for it
         self.thread.start()
 
     def _run(self) -> None:
@@ -55,7 +55,8 @@ class Running:
 
     def result(self) -> Any:
         """Return what it returned, or raise what it raised."""
-        self.thread.join()
+        self.thread.join(120)
+        assert not self.thread.is_alive(), "it has not come back within two minutes"
         if self._error is not None:
             raise self._error
         return self._value

@@ -14,12 +14,15 @@ begin
   perform fsm_internal.check_limit(p_limit);
   perform fsm_internal.check_not_null('p_only_final', p_only_final);
   for v_session_id in
-    select s.session_id from fsm_internal.sessions s where fsm_internal.is_idle(s, v_before, p_only_final)
+    select s.session_id from fsm_internal.sessions s
+    left join fsm_internal.machine_states t using (machine, machine_version, state)
+    where s.updated_at < v_before and (t.is_final or not p_only_final)
   loop
     -- Looked at again under the lock: it may have been written to since.
     if fsm_internal.try_lock_session(v_session_id) and exists (
       select from fsm_internal.sessions s
-      where s.session_id = v_session_id and fsm_internal.is_idle(s, v_before, p_only_final)
+      left join fsm_internal.machine_states t using (machine, machine_version, state)
+      where s.session_id = v_session_id and s.updated_at < v_before and (t.is_final or not p_only_final)
         and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp()))
     then
       perform fsm_internal.delete_session(v_session_id);

@@ -8,6 +8,7 @@ as $$
 declare
   v_due text;
   v_left integer := least(p_limit, 1000);
+  v_looks integer := 1000;  -- each is a lock to the end of the transaction, also where nothing is due any more
   v_fired record;
   v_now timestamptz := clock_timestamp();
 begin
@@ -21,10 +22,11 @@ begin
     for v_fired in select * from fsm_internal.fire_deadline(v_due) loop
       session_id := v_due; from_state := v_fired.from_state; to_state := v_fired.to_state; version := v_fired.version;
       sqlstate := v_fired.refusal ->> 'sqlstate'; message := v_fired.refusal ->> 'message';
+      v_left := v_left - 1;
       return next;
     end loop;
-    v_left := v_left - 1;
-    exit when v_left = 0;
+    v_looks := v_looks - 1;
+    exit when v_left = 0 or v_looks = 0;
   end loop;
 end
 $$;

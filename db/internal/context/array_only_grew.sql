@@ -13,6 +13,6 @@ immutable
 return case
   when jsonb_typeof(p_before) <> 'array' or jsonb_typeof(p_after) <> 'array' then false
   when jsonb_array_length(p_after) <= jsonb_array_length(p_before) then false
-  else row(fsm_internal.array_head(p_after, jsonb_array_length(p_before)))::record operator(pg_catalog.*=) row(p_before)::record end;
+  else record_image_eq(row(fsm_internal.array_head(p_after, jsonb_array_length(p_before))), row(p_before)) end;
 comment on function fsm_internal.array_only_grew(jsonb, jsonb) is
   'True when both are arrays and p_after is p_before with at least one element more at its end.';

@@ -11,8 +11,8 @@ declare
   v_set jsonb;
   v_drop text[];
 begin
-  -- Sameness is of the image (*=): jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
-  if row(p_before)::record operator(pg_catalog.*=) row(p_after)::record then
+  -- Sameness is of the image: jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
+  if record_image_eq(row(p_before), row(p_after)) then
     return ('{}'::text[], null::jsonb)::fsm_internal.context_change;
   end if;
   -- One small query for the keys, and expressions for each: a query over both contexts would cost more than the whole loop. Unless
@@ -24,7 +24,7 @@ begin
   end if;
   v_set := p_before - v_after;  -- the keys that are gone
   foreach v_key in array v_after loop
-    continue when row(p_before -> v_key)::record operator(pg_catalog.*=) row(p_after -> v_key)::record;
+    continue when record_image_eq(row(p_before -> v_key), row(p_after -> v_key));
     v_keys := v_keys || v_key;
     if not p_before ? v_key then
       v_drop := v_drop || v_key;
@@ -62,7 +62,7 @@ begin
   from (
     select key, b.value as before, b.value is not null and fsm_internal.array_only_grew(b.value, a.value) as grew
     from jsonb_each(p_before) b full join jsonb_each(p_after) a using (key)
-    where not row(b.value)::record operator(pg_catalog.*=) row(a.value)::record) d;
+    where not record_image_eq(row(b.value), row(a.value))) d;
   return (v_keys,
     case when v_set is null then '{}' else jsonb_build_object('set', v_set) end
     || case when v_cut is null then '{}' else jsonb_build_object('cut', v_cut) end

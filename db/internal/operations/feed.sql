@@ -8,7 +8,8 @@ declare
 begin
   if exists (
     select from fsm_internal.history h
-    where h.feed_position >= v_base + pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+    -- Nothing that is visible has an id that the snapshot has not seen, but what this transaction wrote itself.
+    where h.feed_position >= v_base + greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, txid_current_if_assigned() + 1))
   then
     perform fsm_internal.refuse('55000', 'the feed was written in another cluster',
       jsonb_build_object('epoch', (select max(e.epoch) from fsm_internal.feed_epochs e)),

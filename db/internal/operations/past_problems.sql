@@ -10,17 +10,19 @@ declare
   v_above bigint;
   v_terms fsm_internal.admission;
 begin
-  select fsm_internal.read_context(s.session_id, s.context) || '{}', s.machine into v_context, v_machine
+  select fsm_internal.read_context(s.session_id, s.context) || '{}', s.machine, s.version + 1 into v_context, v_machine, v_above
   from fsm_internal.sessions s where s.session_id = p_session_id;
   if v_machine is null then
     return;  -- without the present there is no past to rebuild
   end if;
   for v_row in
-    select h as line, lead(h.version) over w as below, coalesce(lead(h.chain_hash) over w, c.chain_hash) as hash_before
+    select h as line, lead(h.version) over w as below,
+      case when lead(h.version) over w is null then c.chain_hash else lead(h.chain_hash) over w end as hash_before
     from fsm_internal.history h left join fsm_internal.history_cuts c on c.session_id = h.session_id
     where h.session_id = p_session_id window w as (order by h.version desc) order by h.version desc
   loop
-    exit when (v_row.line).version <> v_above - 1;  -- a gap, which is told elsewhere: below it nothing can be rebuilt
+    -- A gap, or a row of another version than its history's newest, is told elsewhere: below it nothing can be rebuilt.
+    exit when (v_row.line).version <> v_above - 1;
     v_above := (v_row.line).version;
     v_terms := fsm_internal.admission_of(v_machine, (v_row.line).machine_version, (v_row.line).to_state);
     if v_terms.audit_chain and (v_row.line).chain_hash is null then

@@ -32,7 +32,7 @@ begin
   return query
     with looked_at as (
       select s.*, t.is_final, t.first_delay_ms, h.version as head, d.wake_at as hint, d.refusals,
-        case when d.fired_entered_at = s.entered_at then d.fired_ms end as fired_ms, u.turn as begun,
+        case when d.fired_entered_at = s.entered_at then d.fired_ms end as fired_ms,
         array_remove(array[
           case when s.version <> h.version then 'version' end, case when s.state <> h.to_state then 'state' end,
           case when s.machine_version <> h.machine_version then 'machine_version' end,
@@ -42,7 +42,6 @@ begin
       left join lateral (
         select * from fsm_internal.history o where o.session_id = s.session_id order by o.version desc limit 1) h on true
       left join fsm_internal.deadlines d on d.session_id = s.session_id
-      left join fsm_internal.turns u on u.session_id = s.session_id
       where s.session_id = p_session_id
     )
     select v.code, v.detail from looked_at l
@@ -51,11 +50,17 @@ begin
       (l.head is null, 'history_missing', jsonb_build_object('version', l.version)),
       (cardinality(l.columns) > 0, 'row_disagrees_with_history', jsonb_build_object('columns', l.columns, 'version', l.version, 'newest_version', l.head)),
       (l.wake_at is distinct from l.hint or (l.first_delay_ms is not null and coalesce(l.refusals, 0) = 0
-          and (l.wake_at <= fsm_internal.next_deadline(l.machine, l.machine_version, l.state, l.entered_at, l.fired_ms)) is not true),
-        'deadline_lost', jsonb_build_object('state', l.state, 'entered_at', l.entered_at, 'wake_at', l.wake_at)),
-      (l.begun > coalesce(l.turn, 0), 'turn_behind', jsonb_build_object('turn', l.turn, 'begun', l.begun))
+          and (l.wake_at <= greatest(clock_timestamp(),
+            fsm_internal.next_deadline(l.machine, l.machine_version, l.state, l.entered_at, l.fired_ms))) is not true),
+        'deadline_lost', jsonb_build_object('state', l.state, 'entered_at', l.entered_at, 'wake_at', l.wake_at))
     ) v (applies, code, detail)
     where v.applies;
+  if not pg_is_in_recovery() then  -- an unlogged table cannot be read there
+    return query
+      select 'turn_behind', jsonb_build_object('turn', s.turn, 'begun', t.turn)
+      from fsm_internal.turns t join fsm_internal.sessions s using (session_id)
+      where t.session_id = p_session_id and t.turn > coalesce(s.turn, 0);
+  end if;
   if not exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
     return query
       select 'history_without_session', jsonb_build_object('versions', count(*), 'newest_version', max(h.version))

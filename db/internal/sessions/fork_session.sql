@@ -21,6 +21,9 @@ begin
     perform fsm_internal.check_session_exists(p_source_session_id);
     perform fsm_internal.refuse_version_not_retained(p_source_session_id, 'p_version', p_version);
   end if;
+  if v_source.context is null then
+    perform fsm_internal.report_corrupt_session(p_source_session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_version));
+  end if;
   select t.* into v_state from fsm_internal.machine_states t
   where t.machine = v_source.machine and t.machine_version = v_source.machine_version and t.state = v_source.to_state;
   if v_state.state is null then

@@ -8,7 +8,7 @@ declare
 begin
   select h.session_id, s.machine, h.machine_version, h.version, h.to_state, h.from_state,
     h.to_state is distinct from h.from_state, h.loop_detected, true, t.is_final, t.context_version,
-    h.entered_at, s.created_at, h.at, null, null
+    h.entered_at, s.created_at, h.at, null::jsonb, null::jsonb
   into v_result
   from fsm_internal.history h
   join fsm_internal.sessions s using (session_id)

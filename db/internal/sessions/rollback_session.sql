@@ -26,6 +26,9 @@ begin
     perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version);
   end if;
   v_context := fsm_internal.context_at(p_session_id, p_to_version) || '{}';
+  if v_context is null then
+    perform fsm_internal.report_corrupt_session(p_session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_to_version));
+  end if;
   v_terms := fsm_internal.admission_of(v_session.machine, v_session.machine_version, v_state);
   if v_terms.is_final is null then
     perform fsm_internal.refuse('SM020', 'no such transition from this state',

@@ -72,14 +72,18 @@ begin
       'Map the state to one that the new version has.'));
   end if;
   v_refusal := coalesce(
-    case when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end,
+    case
+      when p_dry_run then (  -- without a lock: it would wait for batches, and they for it
+        select fsm_internal.held_turn_refusal(t) from fsm_internal.turns t
+        where t.session_id = p_session.session_id and t.expires_at > clock_timestamp())
+      when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end,
     fsm_internal.form_refusal(p_session.session_id, p_to_state, v_context, v_terms.max_context_bytes),
     fsm_internal.change_refusal(p_session.session_id, p_to_state, v_context, v_change));
   if v_refusal is not null then
     return fsm_internal.refused(v_refusal);
   end if;
   v_write := ('upgrade', p_to_state, null, v_context, v_change.undo, false, null, null,
-    jsonb_build_object('from_machine_version', p_session.machine_version));
+    jsonb_build_object('from_machine_version', p_session.machine_version))::fsm_internal.pending_write;
   p_session.machine_version := p_to_version;
   if not p_dry_run then
     return fsm_internal.settle_write(p_session, v_write, null, v_terms);

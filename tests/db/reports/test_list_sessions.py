@@ -48,6 +48,7 @@ def test_pages_join_without_gap_or_repetition(s: Api) -> None:
         seen: list[str] = []
         while page := _ids(s, after_session_id=seen[-1] if seen else None, limit=size):
             assert len(page) <= size
+            assert not set(page) & set(seen), size
             seen += page
         assert seen == IDS, size
 

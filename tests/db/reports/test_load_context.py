@@ -86,6 +86,7 @@ NOT_USABLE = {
     '$."\\u0000"': "not valid jsonpath",
     "$x": "variables",
     "$.n + $n": "variables",
+    "$.n == 1e40000": "limit is 32768",
     "$.a.datetime()": "date and time",
     '$.a.datetime("HH24")': "date and time",
     "$.**": ".**",
