@@ -4063,14 +4063,9 @@ language plpgsql
 volatile
 as $$
 declare
-  v_refusal jsonb;
+  v_refusal jsonb := coalesce(
+    fsm_internal.ahead_refusal(p_session), case when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end);
 begin
-  if exists (select from fsm_internal.history h where h.session_id = p_session.session_id and h.version > p_session.version) then
-    -- Written over it would be an error, and take back what fired before it in the same call, each time anew.
-    v_refusal := fsm_internal.corrupt_refusal(p_session.session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_session.version));
-  elsif p_session.turn is not null then
-    v_refusal := fsm_internal.turn_refusal(p_session.session_id, null);
-  end if;
   if v_refusal is not null then
     return fsm_internal.refused(v_refusal);
   end if;
@@ -4799,6 +4794,21 @@ return fsm_internal.corrupt_refusal(p_session_id, 'unknown_state',
 comment on function fsm_internal.unknown_state_refusal(text, text, integer, text) is
   'The refusal SM060 of a session in a state that its machine version does not have.';
 
+create function fsm_internal.ahead_refusal(p_session fsm_internal.locked_session)
+returns jsonb
+language plpgsql
+volatile
+as $$
+begin
+  if exists (select from fsm_internal.history h where h.session_id = p_session.session_id and h.version > p_session.version) then
+    return fsm_internal.corrupt_refusal(p_session.session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_session.version));
+  end if;
+  return null;
+end
+$$;
+comment on function fsm_internal.ahead_refusal(fsm_internal.locked_session) is
+  'The refusal SM060 of a session whose history has newer versions than its row; null: it has none. A write over it is an error, which would take the other sessions of the same call back with it.';
+
 create function fsm_internal.report_corrupt_session(p_session_id text, p_code text, p_facts jsonb)
 returns void
 language plpgsql
@@ -5431,6 +5441,7 @@ begin
       'Map the state to one that the new version has.'));
   end if;
   v_refusal := coalesce(
+    fsm_internal.ahead_refusal(p_session),
     case
       when p_dry_run then (  -- without a lock: it would wait for batches, and they for it
         select fsm_internal.held_turn_refusal(t) from fsm_internal.turns t
@@ -5512,10 +5523,9 @@ as $$
 declare
   v_base bigint := (select max(e.base) from fsm_internal.feed_epochs e);
 begin
-  if exists (
-    select from fsm_internal.history h
-    -- Nothing that is visible has an id that the snapshot has not seen, but what this transaction wrote itself.
-    where h.feed_position >= v_base + greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, txid_current_if_assigned() + 1))
+  -- Nothing that is visible has an id that the snapshot has not seen, but what this transaction wrote itself.
+  if (select max(h.feed_position) from fsm_internal.history h)
+    >= v_base + greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, txid_current_if_assigned() + 1)
   then
     perform fsm_internal.refuse('55000', 'the feed was written in another cluster',
       jsonb_build_object('epoch', (select max(e.epoch) from fsm_internal.feed_epochs e)),
@@ -7539,13 +7549,13 @@ begin
   perform fsm_internal.check_text('p_holder', p_holder, 512);
   v_begun := fsm_internal.begin_turn(p_session_id, p_holder, fsm_internal.turn_seconds(p_ttl), p_request_id);
   return query
-    select v_begun.turn, v_begun.expires_at, s.session_id, s.machine, s.machine_version, s.state, s.version, s.context, s.context_version,
+    select v_begun.turn, nullif(v_begun.expires_at, '-infinity'), s.session_id, s.machine, s.machine_version, s.state, s.version, s.context, s.context_version,
       s.is_final, s.entered_at, s.created_at, s.updated_at
     from fsm_internal.session_now(p_session_id) s;
 end
 $$;
 comment on function fsm.begin_turn(text, text, interval, uuid) is
-  'Begins a turn: until it is ended or expires, only writes that give its token as p_turn are taken, in any transaction and any process, so that one worker can spend a minute on a reply. p_holder (1 to 512 bytes) says who, for people; p_ttl is above 0 and at most 1 hour, by the clock of the database. The token (turn) rises per session, also across delete and re-creation, so that a late holder is told from the present one. p_request_id: asked again, the same turn comes back as it now is, also if it was ended. A crash of the server ends all turns; the tokens go on rising. Returns one row: turn, expires_at, and the session_row as it is now. Errors: 22004, 22023, SM010 unknown session, SM050 turn held by another (holder and expires_at in DETAIL), SM060 the stored state is not one of its machine; 40001 under REPEATABLE READ and SERIALIZABLE.';
+  'Begins a turn: until it is ended or expires, only writes that give its token as p_turn are taken, in any transaction and any process, so that one worker can spend a minute on a reply. p_holder (1 to 512 bytes) says who, for people; p_ttl is above 0 and at most 1 hour, by the clock of the database. The token (turn) rises per session, also across delete and re-creation, so that a late holder is told from the present one. p_request_id: asked again before another turn is begun, the same turn comes back as it now is, also if it has expired or was ended (expires_at is null once it was ended). A crash of the server ends all turns; the tokens go on rising. Returns one row: turn, expires_at, and the session_row as it is now. Errors: 22004, 22023, SM010 unknown session, SM050 turn held by another (holder and expires_at in DETAIL), SM060 the stored state is not one of its machine; 40001 under REPEATABLE READ and SERIALIZABLE.';
 
 -- functions/turns/end_turn.sql
 create function fsm.end_turn(p_session_id text, p_turn bigint)
@@ -7649,21 +7659,28 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_after record;
-  v_horizon bigint := fsm_internal.feed_horizon();
+  v_last bigint := fsm_internal.feed_horizon() - 1;
 begin
   perform fsm_internal.check_limit(p_limit);
   select * into v_after from fsm_internal.feed_cursor(p_after);
+  if p_limit is not null then
+    -- The position that a page cannot go beyond, so that what is sorted is a page and not the rest of history.
+    v_last := coalesce((
+      select h.feed_position from fsm_internal.history h
+      where h.feed_position > v_after.feed_position and h.feed_position <= v_last
+      order by h.feed_position offset p_limit - 1 limit 1), v_last);
+  end if;
   return query
     select fsm_internal.feed_cursor_text(c.feed_position, c.at, c.session_id),
       c.session_id, c.version, c.kind, c.from_state, c.to_state, c.event, c.at
     from (
       select h.feed_position, h.at, h.session_id, h.version, h.kind::text as kind, h.from_state, h.to_state, h.event
       from fsm_internal.history h
-      where h.feed_position >= v_after.feed_position and h.feed_position < v_horizon
+      where h.feed_position between v_after.feed_position and v_last
       union all
       select d.feed_position, d.at, d.session_id, d.version, 'delete', d.state, null, null
       from fsm_internal.deleted_sessions d
-      where d.feed_position >= v_after.feed_position and d.feed_position < v_horizon
+      where d.feed_position between v_after.feed_position and v_last
     ) c
     where (c.feed_position, c.at, c.session_id) > (v_after.feed_position, v_after.at, v_after.session_id)
     order by c.feed_position, c.at, c.session_id

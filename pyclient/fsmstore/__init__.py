@@ -1,6 +1,7 @@
 """Sessions of finite-state machines that survive in PostgreSQL. The rules live in the database; this client is thin."""
 
 from .aio import AsyncSessionStore
+from .aio_turns import AsyncTurn
 from .errors import (
     CorruptSession,
     FsmError,
@@ -21,18 +22,34 @@ from .errors import (
     outcome_of,
     translate_errors,
 )
-from .operations import SUPPORTED_RELEASES, Expect
+from .operations import SUPPORTED_RELEASES
+from .report_rows import (
+    AuditHead,
+    Change,
+    DoctorFinding,
+    FiredDeadline,
+    LoopingSession,
+    StuckSession,
+    UpgradedSessions,
+    Violation,
+)
 from .rows import (
     AllowedEvent,
     ContextFinding,
+    ContextPart,
     DefinedMachine,
+    Difference,
     Finding,
     HistoryEntry,
     Loop,
+    SaveOutcome,
     SaveResult,
     Session,
+    SessionInfo,
 )
+from .session_operations import Expect
 from .store import SessionStore
+from .turns import Turn
 
 __version__ = "0.1.0"
 
@@ -40,11 +57,18 @@ __all__ = [
     "SUPPORTED_RELEASES",
     "AllowedEvent",
     "AsyncSessionStore",
+    "AsyncTurn",
+    "AuditHead",
+    "Change",
     "ContextFinding",
+    "ContextPart",
     "CorruptSession",
     "DefinedMachine",
+    "Difference",
+    "DoctorFinding",
     "Expect",
     "Finding",
+    "FiredDeadline",
     "FsmError",
     "GuardFailed",
     "HistoryEntry",
@@ -52,19 +76,26 @@ __all__ = [
     "InvalidMachine",
     "Loop",
     "LoopDetected",
+    "LoopingSession",
     "MachineNotFound",
     "Outcome",
+    "SaveOutcome",
     "SaveResult",
     "SchemaMismatch",
     "Session",
     "SessionExists",
     "SessionFinished",
+    "SessionInfo",
     "SessionNotFound",
     "SessionStore",
+    "StuckSession",
     "TransitionNotAllowed",
+    "Turn",
     "TurnExpired",
     "TurnHeld",
+    "UpgradedSessions",
     "VersionConflict",
+    "Violation",
     "__version__",
     "outcome_of",
     "translate_errors",

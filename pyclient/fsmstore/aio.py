@@ -6,15 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from .aio_turns import AsyncTurnMethods
+from .batches import AsyncBatchMethods
 from .docs import documented_like
 from .machines import AsyncMachineMethods
-from .operations import Expect
-from .rows import AllowedEvent, HistoryEntry, Loop, SaveResult, Session
+from .past import AsyncPastMethods
+from .reports import AsyncReportMethods
+from .rows import AllowedEvent, ContextPart, Loop, SaveResult, Session, SessionInfo
+from .session_operations import Expect
 from .store import SessionStore
 
 
 @documented_like(SessionStore)
-class AsyncSessionStore(AsyncMachineMethods):
+class AsyncSessionStore(AsyncPastMethods, AsyncBatchMethods, AsyncTurnMethods, AsyncMachineMethods, AsyncReportMethods):
     """See SessionStore; of asyncio."""
 
     async def create(
@@ -127,16 +131,6 @@ class AsyncSessionStore(AsyncMachineMethods):
             )
         )
 
-    async def history(
-        self, session_id: str, limit: int | None = 100, before_version: int | None = None
-    ) -> list[HistoryEntry]:
-        """See SessionStore.history."""
-        return await self._run(self._operations.history(session_id, limit, before_version))
-
-    async def load_at(self, session_id: str, version: int) -> Session | None:
-        """See SessionStore.load_at."""
-        return await self._run(self._operations.load_at(session_id, version))
-
     async def allowed_events(self, session_id: str) -> list[AllowedEvent]:
         """See SessionStore.allowed_events."""
         return await self._run(self._operations.allowed_events(session_id))
@@ -144,3 +138,21 @@ class AsyncSessionStore(AsyncMachineMethods):
     async def detect_loop(self, session_id: str) -> list[Loop]:
         """See SessionStore.detect_loop."""
         return await self._run(self._operations.detect_loop(session_id))
+
+    async def load_context(self, session_id: str, paths: Iterable[str]) -> list[ContextPart]:
+        """See SessionStore.load_context."""
+        return await self._run(self._operations.load_context(session_id, paths))
+
+    async def list_sessions(
+        self,
+        machine: str | None = None,
+        state: str | None = None,
+        after: str | None = None,
+        limit: int | None = 100,
+    ) -> list[SessionInfo]:
+        """See SessionStore.list_sessions."""
+        return await self._run(self._operations.list_sessions(machine, state, after, limit))
+
+    async def delete(self, session_id: str) -> bool:
+        """See SessionStore.delete."""
+        return await self._run(self._operations.delete(session_id))

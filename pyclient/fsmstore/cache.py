@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from . import forks
@@ -119,6 +119,23 @@ class Cache:
             self._flights.setdefault(session_id, []).append(flight)
             return flight
 
+    def changed(self, session_ids: Iterable[str]) -> None:
+        """Drop sessions that a committed call has changed without saying what they are now."""
+        with self._lock:
+            for session_id in session_ids:
+                self._distrust(session_id)
+
+    def clear(self) -> None:
+        """Drop every session, because any of them may have been changed."""
+        with self._lock:
+            for session_id in [*self._entries, *self._flights]:
+                self._distrust(session_id)
+
+    def _distrust(self, session_id: str) -> None:
+        self._drop(session_id)
+        for flight in self._flights.get(session_id, ()):
+            flight.overtaken = True
+
     def _forget(self, flight: Flight) -> None:
         with self._lock:
             self._remove_flight(flight)
@@ -130,9 +147,7 @@ class Cache:
             entry = self._entries.get(flight.session_id)
             if stored is None or not _comparable(stored, entry.stored if entry else None, flight.floor):
                 # Gone, not known, or deleted and made again: nothing that is on its way is to be trusted.
-                self._drop(flight.session_id)
-                for other in others:
-                    other.overtaken = True
+                self._distrust(flight.session_id)
                 return
             for other in others:
                 if other.floor is None or _below(other.floor, stored):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed
 
 from . import forks
-from .statements import Call, Row
+from .statements import Call, Row, Together
 
 # A pool gives up a connection after this many seconds and is then told to begin anew, so that the pauses between
 # its attempts stay short however long the database was away.
@@ -36,6 +37,16 @@ def forked(what: str) -> PoolClosed:
     return PoolClosed(f"this process was forked after the store was given {what}: make a store with its own here")
 
 
+def _calls(call: Call | Together) -> Iterable[Call]:
+    return (call,) if isinstance(call, Call) else call.calls()
+
+
+def _needs_transaction(call: Call | Together, connection: Connection[Any] | AsyncConnection[Any]) -> bool:
+    """Tell whether a transaction must be begun for it; else it is one already, or the first statement begins one."""
+    idle = connection.info.transaction_status is TransactionStatus.IDLE
+    return isinstance(call, Together) and connection.autocommit and idle
+
+
 class Connections:
     """The caller's connection, the caller's pool, or a pool of the store's own.
 
@@ -55,6 +66,8 @@ class Connections:
         self._timeout = timeout
         self._max_size = max_size
         self._prepare = prepare
+        # Whatever a connection's own settings say: a named statement does not survive a pooler.
+        self._may_prepare = None if prepare else False
         self._pid = os.getpid()
         self._own: ConnectionPool[Any] | None = None
         self._opening = threading.Lock()
@@ -68,18 +81,21 @@ class Connections:
         """Whether calls join a transaction of the caller's."""
         return isinstance(self._target, Connection)
 
-    def execute(self, call: Call, *, timeout: float, suspicious: bool) -> list[Row]:
+    def execute(self, call: Call | Together, *, timeout: float, suspicious: bool) -> list[Row]:
         """Send a call and return its rows; on return it is committed, unless it joined the caller's transaction.
 
         Args:
-            call: what to send.
+            call: what to send; calls that are together are one transaction.
             timeout: seconds to wait for a connection of the own pool.
             suspicious: a connection has just broken: others may have too, so the pool looks at them before.
         """
         with self._lease(timeout, suspicious) as connection, Cursor(connection, row_factory=tuple_row) as cursor:
-            # Whatever the connection's settings say: a named statement does not survive a pooler.
-            cursor.execute(call.sql, call.parameters, prepare=None if self._prepare else False)
-            return cursor.fetchall()
+            rows: list[Row] = []
+            with connection.transaction() if _needs_transaction(call, connection) else nullcontext():
+                for one in _calls(call):
+                    cursor.execute(one.sql, one.parameters, prepare=self._may_prepare)
+                    rows += cursor.fetchall()
+            return rows
 
     @contextmanager
     def _lease(self, timeout: float, suspicious: bool) -> Iterator[Connection[Any]]:
@@ -151,6 +167,8 @@ class AsyncConnections:
         self._timeout = timeout
         self._max_size = max_size
         self._prepare = prepare
+        # Whatever a connection's own settings say: a named statement does not survive a pooler.
+        self._may_prepare = None if prepare else False
         self._pid = os.getpid()
         self._own: AsyncConnectionPool[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -164,11 +182,11 @@ class AsyncConnections:
         """Whether calls join a transaction of the caller's."""
         return isinstance(self._target, AsyncConnection)
 
-    async def execute(self, call: Call, *, timeout: float, suspicious: bool) -> list[Row]:
+    async def execute(self, call: Call | Together, *, timeout: float, suspicious: bool) -> list[Row]:
         """Send a call and return its rows; on return it is committed, unless it joined the caller's transaction.
 
         Args:
-            call: what to send.
+            call: what to send; calls that are together are one transaction.
             timeout: seconds to wait for a connection of the own pool.
             suspicious: a connection has just broken: others may have too, so the pool looks at them before.
         """
@@ -176,9 +194,12 @@ class AsyncConnections:
             self._lease(timeout, suspicious) as connection,
             AsyncCursor(connection, row_factory=tuple_row) as cursor,
         ):
-            # Whatever the connection's settings say: a named statement does not survive a pooler.
-            await cursor.execute(call.sql, call.parameters, prepare=None if self._prepare else False)
-            return await cursor.fetchall()
+            rows: list[Row] = []
+            async with connection.transaction() if _needs_transaction(call, connection) else nullcontext():
+                for one in _calls(call):
+                    await cursor.execute(one.sql, one.parameters, prepare=self._may_prepare)
+                    rows += await cursor.fetchall()
+            return rows
 
     @asynccontextmanager
     async def _lease(self, timeout: float, suspicious: bool) -> AsyncIterator[AsyncConnection[Any]]:

@@ -11,13 +11,14 @@ import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from .base_operations import Steps
 from .cache import Cache
 from .connections import AsyncConnections, Connections
 from .errors import FsmError, translate_errors
 from .jsonvalues import Codec
-from .operations import Operations, Steps
+from .operations import Operations
 from .retry import Attempts
-from .statements import Call, Row
+from .statements import Call, Row, Together
 
 T = TypeVar("T")
 D = TypeVar("D", bound="Driver")
@@ -65,14 +66,14 @@ class Driver:
         """
         return self._run(self._operations.schema_release(), checked=False)
 
-    def _run(self, steps: Steps[T], *, checked: bool = True) -> T:
+    def _run(self, steps: Steps[T], *, checked: bool = True, timeout: float | None = None) -> T:
         try:
             call = next(steps)
             if checked and not self._operations.release_known:
-                self._run(self._operations.check_release(), checked=False)
+                self._run(self._operations.check_release(), checked=False, timeout=timeout)
             while True:
                 try:
-                    rows = self._execute(call)
+                    rows = self._execute(call, self._timeout if timeout is None else timeout)
                 except (psycopg.Error, FsmError) as error:
                     call = steps.throw(error)
                 else:
@@ -83,8 +84,8 @@ class Driver:
         finally:
             steps.close()
 
-    def _execute(self, call: Call) -> list[Row]:
-        attempts = Attempts(call.name, call.repeat, self._timeout, joined=self._connections.joined)
+    def _execute(self, call: Call | Together, timeout: float) -> list[Row]:
+        attempts = Attempts(call.name, call.repeat, timeout, joined=self._connections.joined)
         while True:
             try:
                 with translate_errors():
@@ -132,14 +133,14 @@ class AsyncDriver:
         """See SessionStore.schema_release."""
         return await self._run(self._operations.schema_release(), checked=False)
 
-    async def _run(self, steps: Steps[T], *, checked: bool = True) -> T:
+    async def _run(self, steps: Steps[T], *, checked: bool = True, timeout: float | None = None) -> T:
         try:
             call = next(steps)
             if checked and not self._operations.release_known:
-                await self._run(self._operations.check_release(), checked=False)
+                await self._run(self._operations.check_release(), checked=False, timeout=timeout)
             while True:
                 try:
-                    rows = await self._execute(call)
+                    rows = await self._execute(call, self._timeout if timeout is None else timeout)
                 except (psycopg.Error, FsmError) as error:
                     call = steps.throw(error)
                 else:
@@ -150,8 +151,8 @@ class AsyncDriver:
         finally:
             steps.close()
 
-    async def _execute(self, call: Call) -> list[Row]:
-        attempts = Attempts(call.name, call.repeat, self._timeout, joined=self._connections.joined)
+    async def _execute(self, call: Call | Together, timeout: float) -> list[Row]:
+        attempts = Attempts(call.name, call.repeat, timeout, joined=self._connections.joined)
         while True:
             try:
                 with translate_errors():

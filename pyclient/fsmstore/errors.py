@@ -9,8 +9,10 @@ not refusals of ``fsm`` pass through unchanged, among them the standard codes fo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -173,10 +175,18 @@ class LoopDetected(FsmError):
 
 
 class TurnHeld(FsmError):
-    """SM050: another holder has the turn."""
+    """SM050: another holder has the turn. Wait until it is ended or expires, then load the session anew."""
 
     sqlstate = "SM050"
     session_id: str
+    holder: str
+    """Who has it, as they said."""
+    expires_at: datetime | None
+    """When it expires by the clock of the database, unless it is extended."""
+
+    def __init__(self, message: str, **parts: Any) -> None:
+        super().__init__(message, **parts)
+        self.expires_at = _moment(self.detail.get("expires_at"))
 
 
 class TurnExpired(FsmError):
@@ -185,6 +195,9 @@ class TurnExpired(FsmError):
     sqlstate = "SM051"
     session_id: str
     turn: int
+    """The token that was given."""
+    held_turn: int | None
+    """The one that is held now; None: there is none."""
 
 
 class CorruptSession(FsmError):
@@ -226,6 +239,21 @@ _SCHEMA_MISSING = frozenset({"3F000", "42883"})
 MIGRATE_HINT = "Run the migrations on this database: fsmstore migrate."
 
 
+def refusal(
+    sqlstate: str, message: str, detail: Mapping[str, Any], hint: str | None
+) -> FsmError | psycopg.DatabaseError:
+    """Return the exception for what the database has answered; a standard code becomes the driver's own class."""
+    if sqlstate.startswith("SM"):
+        return BY_SQLSTATE.get(sqlstate, FsmError)(message, sqlstate=sqlstate, detail=detail, hint=hint)
+    try:
+        kind: type[psycopg.Error] = psycopg.errors.lookup(sqlstate)
+    except KeyError:
+        kind = psycopg.DatabaseError
+    error = kind(message)
+    assert isinstance(error, psycopg.DatabaseError)
+    return error
+
+
 @contextmanager
 def translate_errors() -> Iterator[None]:
     """Raise the exception of this package for a refusal by schema ``fsm``, chained to the driver's error.
@@ -245,11 +273,11 @@ def translate_errors() -> Iterator[None]:
             ) from error
         if not sqlstate.startswith("SM"):
             raise
-        raise BY_SQLSTATE.get(sqlstate, FsmError)(
+        raise refusal(
+            sqlstate,
             error.diag.message_primary or str(error),
-            sqlstate=sqlstate,
-            detail=parse_detail(error.diag.message_detail),
-            hint=error.diag.message_hint,
+            parse_detail(error.diag.message_detail),
+            error.diag.message_hint,
         ) from error
 
 
@@ -268,6 +296,17 @@ def parse_detail(text: str | None) -> dict[str, Any]:
         else:
             return dict(found)
     return {}
+
+
+def _moment(text: Any) -> datetime | None:
+    if not isinstance(text, str):
+        return None
+    # PostgreSQL drops trailing zeros; older Pythons want three digits or six.
+    six = re.sub(r"\.(\d{1,6})", lambda found: "." + found[1].ljust(6, "0"), text)
+    try:
+        return datetime.fromisoformat(six)
+    except ValueError:
+        return None
 
 
 # The server went away, or the connection to it did, before a complete answer arrived.
@@ -291,7 +330,7 @@ def outcome_of(error: BaseException) -> Outcome:
     """Say what became of the call that raised `error`: not done, done or unknown.
 
     An answer of the server settles it. A lost connection, a time-out and a cancellation do not: repeat such a call
-    only with the same request id (save, send, update and create on a store with connections of its own have
+    only with the same request id (on a store with connections of its own, every write that takes a request id has
     already tried that for the store's `timeout`). A call that joined the caller's transaction is done when that
     transaction is. Any exception that is neither FsmError nor psycopg.Error is unknown.
     """

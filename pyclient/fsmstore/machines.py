@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .driver import AsyncDriver, Driver
+from .report_rows import UpgradedSessions
 from .rows import ContextFinding, DefinedMachine, Finding
 
 
@@ -68,6 +69,76 @@ class MachineMethods(Driver):
         """
         return self._run(self._operations.validate(machine, state, context, machine_version))
 
+    def diagram(
+        self,
+        machine: str,
+        machine_version: int | None = None,
+        format: str = "mermaid",
+        session_id: str | None = None,
+    ) -> str:
+        """Return a machine as a diagram in text.
+
+        Args:
+            machine: the name of a defined machine.
+            machine_version: a version of it; unless given that of the session, or else the newest that is not retired.
+            format: ``mermaid`` (a stateDiagram-v2) or ``dot`` (for Graphviz).
+            session_id: a session of this machine, whose path and present state are highlighted.
+
+        Raises:
+            MachineNotFound: SM001.
+            SessionNotFound: SM010.
+            psycopg.errors.InvalidParameterValue: 22023, another format, or a session of another machine.
+        """
+        return self._run(self._operations.diagram(machine, machine_version, format, session_id))
+
+    def upgrade(
+        self,
+        machine: str,
+        from_version: int,
+        to_version: int,
+        *,
+        state_map: dict[str, str] | None = None,
+        patch: dict[str, Any] | None = None,
+        limit: int | None = 1000,
+        dry_run: bool = True,
+        after: str | None = None,
+    ) -> list[UpgradedSessions]:
+        """Move running sessions to another version of their machine, in the order of their ids; or say what would be.
+
+        Not repeated when its connection breaks: outcome_of() is then unknown. To call it again moves what is left.
+
+        Args:
+            machine: the name of a defined machine.
+            from_version: the version that they are on.
+            to_version: the one that they are to be on.
+            state_map: the new state of each state whose name changed.
+            patch: a merge patch (RFC 7396) of every context.
+            limit: sessions looked at, at most; None: all in a dry run, else 1,000, which is the most.
+            dry_run: change nothing, and tell what would be done. The default.
+            after: only ids after this one: the `last_session_id` of the call before.
+
+        Returns:
+            How many sessions of each state go where; those that cannot be moved, or are held, stay, and `code` says
+            why. None: there are no more sessions.
+
+        Raises:
+            MachineNotFound: SM001, no such machine or version.
+            InvalidContext: SM021, `state_map` or `patch` is no object, or names what only the store may set.
+            psycopg.errors.InvalidParameterValue: 22023, the same version twice, or a state that its version lacks.
+        """
+        return self._run(
+            self._operations.upgrade(
+                machine,
+                from_version,
+                to_version,
+                state_map=state_map,
+                patch=patch,
+                limit=limit,
+                dry_run=dry_run,
+                after=after,
+            )
+        )
+
 
 class AsyncMachineMethods(AsyncDriver):
     """What an asynchronous store can do with machines."""
@@ -93,3 +164,39 @@ class AsyncMachineMethods(AsyncDriver):
     ) -> list[ContextFinding]:
         """See SessionStore.validate."""
         return await self._run(self._operations.validate(machine, state, context, machine_version))
+
+    async def diagram(
+        self,
+        machine: str,
+        machine_version: int | None = None,
+        format: str = "mermaid",
+        session_id: str | None = None,
+    ) -> str:
+        """See SessionStore.diagram."""
+        return await self._run(self._operations.diagram(machine, machine_version, format, session_id))
+
+    async def upgrade(
+        self,
+        machine: str,
+        from_version: int,
+        to_version: int,
+        *,
+        state_map: dict[str, str] | None = None,
+        patch: dict[str, Any] | None = None,
+        limit: int | None = 1000,
+        dry_run: bool = True,
+        after: str | None = None,
+    ) -> list[UpgradedSessions]:
+        """See SessionStore.upgrade."""
+        return await self._run(
+            self._operations.upgrade(
+                machine,
+                from_version,
+                to_version,
+                state_map=state_map,
+                patch=patch,
+                limit=limit,
+                dry_run=dry_run,
+                after=after,
+            )
+        )

@@ -22,6 +22,8 @@ class Repeat(Enum):
     """It writes nothing."""
     SAME_REQUEST = "same request"
     """It carries a request id, so that the database applies it once however often it comes."""
+    HARMLESS = "harmless"
+    """Done twice, it leaves what it leaves done once."""
     NEVER = "never"
     """It writes, and nothing would stop it from being applied twice."""
 

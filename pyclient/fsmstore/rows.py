@@ -69,6 +69,67 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveOutcome:
+    """What became of one item of a batch."""
+
+    ordinal: int
+    """The item's place in the whole call, from 1."""
+    session_id: str | None
+    ok: bool
+    """It is saved."""
+    sqlstate: str | None
+    """Why not; so are message and detail. None if it is saved."""
+    message: str | None
+    detail: dict[str, Any] | None
+    version: int | None
+    """The session's version after the save; so is state. None if it was refused."""
+    state: str | None
+    error: Exception | None = field(default=None, compare=False, repr=False)
+    """What a save of this item alone would have raised; None if it is saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session in a list: all but its context, which `SessionStore.load` gives."""
+
+    session_id: str
+    machine: str
+    machine_version: int
+    state: str
+    version: int
+    context_version: int | None
+    """None, as `is_final`, for a session in a state that its machine lacks: loading that is CorruptSession."""
+    is_final: bool | None
+    entered_at: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPart:
+    """One item of a context that a path matches."""
+
+    path: str
+    value: Any
+    version: int
+    """The session's version that the item is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place in which the contexts of two versions differ."""
+
+    path: str
+    """A jsonpath, such as ``$.items[0].price``."""
+    old: Any
+    new: Any
+    was_there: bool
+    """False: the older one has nothing there, not even a null."""
+    is_there: bool
+    """False: the newer one has nothing there, not even a null."""
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One acknowledged write of a session."""
 

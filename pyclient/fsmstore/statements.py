@@ -6,24 +6,35 @@ that it may append columns. A context leaves the database as text: the codec rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
-import psycopg
-
-from .errors import InvalidMachine
 from .jsonvalues import Codec
+from .parameters import (
+    BIGINT,
+    BOOLEAN,
+    INTEGER,
+    INTERVAL,
+    JSONB,
+    MOMENT,
+    TEXT,
+    TEXTS,
+    TIMESTAMP,
+    UUID_,
+    WRITTEN_JSON,
+    Kind,
+)
 from .retry import Repeat
 from .rows import (
     AllowedEvent,
-    ContextFinding,
-    DefinedMachine,
-    Finding,
+    ContextPart,
+    Difference,
     HistoryEntry,
     Loop,
     SaveResult,
+    SessionInfo,
     StoredSession,
 )
 
@@ -38,6 +49,19 @@ class Call:
     name: str
     sql: str
     parameters: Mapping[str, Any]
+    repeat: Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Calls that are one transaction; the answer is that of each of them, one list of rows after the other.
+
+    `calls` is asked anew for every attempt, and goes on only when the call before is through: so it can tell which
+    of them was refused.
+    """
+
+    name: str
+    calls: Callable[[], Iterator[Call]]
     repeat: Repeat
 
 
@@ -74,88 +98,10 @@ class Statement(Generic[R]):
         return self.parse(row, codec)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How one type of parameter is written and checked; only what the wire cannot carry is refused here."""
-
-    sql: str
-    convert: Callable[[str, Any, Codec], Any]
-
-
-def _misused(name: str, problem: str) -> psycopg.Error:
-    return psycopg.errors.InvalidParameterValue(f"argument {name} {problem}")
-
-
-def _text(name: str, value: Any, codec: Codec) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise TypeError(f"argument {name} must be str, not {type(value).__name__}")
-    if "\0" in value:
-        raise _misused(name, "contains the character \\u0000")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise _misused(name, "contains a lone surrogate") from None
-    return value
-
-
-def _texts(name: str, value: Any, codec: Codec) -> list[str | None]:
-    return [_text(name, element, codec) for element in value]
-
-
-def _integer(bits: int) -> Callable[[str, Any, Codec], int | None]:
-    limit = 1 << (bits - 1)
-
-    def convert(name: str, value: Any, codec: Codec) -> int | None:
-        if value is None:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"argument {name} must be int, not {type(value).__name__}")
-        if not -limit <= value < limit:
-            raise _misused(name, f"needs more than {bits} bits")
-        return value
-
-    return convert
-
-
-def _uuid(name: str, value: Any, codec: Codec) -> UUID | None:
-    if value is None or isinstance(value, UUID):
-        return value
-    if isinstance(value, str):
-        try:
-            return UUID(value)
-        except ValueError:
-            raise _misused(name, "is not a UUID") from None
-    raise TypeError(f"argument {name} must be a UUID, not {type(value).__name__}")
-
-
-def _json(name: str, value: Any, codec: Codec) -> str | None:
-    return None if value is None else codec.encode(value)
-
-
-def _definition(name: str, value: Any, codec: Codec) -> str | None:
-    return None if value is None else codec.encode(value, InvalidMachine)
-
-
-def _as_it_is(name: str, value: Any, codec: Codec) -> Any:
-    return value
-
-
-TEXT = Kind("text", _text)
-TEXTS = Kind("text[]", _texts)
-INTEGER = Kind("integer", _integer(32))
-BIGINT = Kind("bigint", _integer(64))
-UUID_ = Kind("uuid", _uuid)
-JSONB = Kind("jsonb", _json)
-DEFINITION = Kind("jsonb", _definition)
-TIMESTAMP = Kind("timestamptz", _as_it_is)
-BOOLEAN = Kind("boolean", _as_it_is)
-
-
-def _function(
+def function(
     name: str, columns: str, parse: Callable[[Row, Codec], R], repeat: Repeat, **parameters: Kind
 ) -> Statement[R]:
+    """Return the statement that calls a function of schema fsm with these parameters, all by name."""
     arguments = ", ".join(f"p_{argument} => %({argument})s::{kind.sql}" for argument, kind in parameters.items())
     return Statement(name, f"select {columns} from fsm.{name}({arguments})", parameters, parse, repeat)
 
@@ -186,31 +132,45 @@ def _save_result_and_context(row: Row, codec: Codec) -> tuple[SaveResult, str | 
     return SaveResult(*row[:-1]), row[-1]
 
 
+def _turn_and_session(row: Row, codec: Codec) -> tuple[int, datetime | None, StoredSession]:
+    return row[0], row[1], StoredSession(*row[2:])
+
+
+def _context_part(row: Row, codec: Codec) -> ContextPart:
+    path, value, version = row
+    return ContextPart(path, codec.decode(value), version)
+
+
+def _difference(row: Row, codec: Codec) -> Difference:
+    path, old, new = row
+    return Difference(
+        path,
+        None if old is None else codec.decode(old),
+        None if new is None else codec.decode(new),
+        was_there=old is not None,
+        is_there=new is not None,
+    )
+
+
 def _history_entry(row: Row, codec: Codec) -> HistoryEntry:
     note = row[7]
     row = (*row[:7], None if note is None else codec.decode(note), *row[8:])
     return HistoryEntry(*row)
 
 
-def _defined_machine(row: Row, codec: Codec) -> DefinedMachine:
-    machine, machine_version, created, warnings = row
-    findings = tuple(
-        Finding(found["severity"], found["code"], found["path"], found["message"]) for found in codec.decode(warnings)
-    )
-    return DefinedMachine(machine, machine_version, created, findings)
-
-
-def _decoded(row: Row, codec: Codec) -> Any:
+def decoded(row: Row, codec: Codec) -> Any:
+    """Read a function's JSON document, given as text."""
     return None if row[0] is None else codec.decode(row[0])
 
 
-def _scalar(row: Row, codec: Codec) -> Any:
+def scalar(row: Row, codec: Codec) -> Any:
+    """Read a function's one value."""
     return row[0]
 
 
-SCHEMA_RELEASE: Statement[str] = _function("schema_release", "schema_release", _scalar, Repeat.READ)
+SCHEMA_RELEASE: Statement[str] = function("schema_release", "schema_release", scalar, Repeat.READ)
 
-CREATE = _function(
+CREATE = function(
     "create_session",
     _SAVE_RESULT,
     _save_result,
@@ -223,7 +183,7 @@ CREATE = _function(
     actor=TEXT,
     note=JSONB,
 )
-LOAD = _function(
+LOAD = function(
     "load_session",
     f"{_SESSION}, unchanged",
     _stored_or_unchanged,
@@ -232,8 +192,8 @@ LOAD = _function(
     known_version=BIGINT,
     known_updated_at=TIMESTAMP,
 )
-LOAD_MANY = _function("load_sessions", _SESSION, _stored, Repeat.READ, session_ids=TEXTS)
-SAVE = _function(
+LOAD_MANY = function("load_sessions", _SESSION, _stored, Repeat.READ, session_ids=TEXTS)
+SAVE = function(
     "save_session",
     _SAVE_RESULT,
     _save_result,
@@ -248,7 +208,7 @@ SAVE = _function(
     actor=TEXT,
     note=JSONB,
 )
-SEND = _function(
+SEND = function(
     "send_event",
     f"{_SAVE_RESULT}, context::text",
     _save_result_and_context,
@@ -263,7 +223,7 @@ SEND = _function(
     actor=TEXT,
     note=JSONB,
 )
-UPDATE = _function(
+UPDATE = function(
     "update_context",
     _SAVE_RESULT,
     _save_result,
@@ -277,7 +237,7 @@ UPDATE = _function(
     actor=TEXT,
     note=JSONB,
 )
-HISTORY = _function(
+HISTORY = function(
     "history",
     "version, kind, from_state, to_state, event, actor, db_user, note::text, loop_detected, at",
     _history_entry,
@@ -286,55 +246,91 @@ HISTORY = _function(
     limit=INTEGER,
     before_version=BIGINT,
 )
-LOAD_AT = _function("load_session_at", _SESSION, _stored, Repeat.READ, session_id=TEXT, version=BIGINT)
-ALLOWED_EVENTS = _function(
+LOAD_AT = function("load_session_at", _SESSION, _stored, Repeat.READ, session_id=TEXT, version=BIGINT)
+ALLOWED_EVENTS = function(
     "allowed_events",
     "event, to_state, guard, allowed, reason",
     lambda row, codec: AllowedEvent(*row),
     Repeat.READ,
     session_id=TEXT,
 )
-VALIDATE = _function(
-    "validate_context",
-    "code, path, message",
-    lambda row, codec: ContextFinding(*row),
-    Repeat.READ,
-    machine=TEXT,
-    state=TEXT,
-    context=JSONB,
-    machine_version=INTEGER,
-)
-DETECT_LOOP = _function(
+DETECT_LOOP = function(
     "detect_loop",
     "from_state, to_state, occurrences, loop_limit, loop_window, first_at, last_at",
     lambda row, codec: Loop(*row),
     Repeat.READ,
     session_id=TEXT,
 )
-DEFINE_MACHINE = _function(
-    "define_machine",
-    "machine, machine_version, created, warnings::text",
-    _defined_machine,
-    # Sent twice, it could bring a definition back over one that somebody else stored in between.
-    Repeat.NEVER,
-    definition=DEFINITION,
+FORK = function(
+    "fork_session",
+    _SAVE_RESULT,
+    _save_result,
+    Repeat.SAME_REQUEST,
+    session_id=TEXT,
+    version=BIGINT,
+    new_session_id=TEXT,
+    request_id=UUID_,
+    actor=TEXT,
 )
-CHECK_MACHINE = _function(
-    "check_machine",
-    "severity, code, path, message",
-    lambda row, codec: Finding(*row),
+ROLLBACK = function(
+    "rollback_session",
+    f"{_SAVE_RESULT}, context::text",
+    _save_result_and_context,
+    Repeat.SAME_REQUEST,
+    session_id=TEXT,
+    to_version=BIGINT,
+    expected_version=BIGINT,
+    reason=TEXT,
+    request_id=UUID_,
+    turn=BIGINT,
+    actor=TEXT,
+)
+# Sent twice, it could erase a session that somebody else made in between.
+DELETE: Statement[bool] = function("delete_session", "delete_session", scalar, Repeat.NEVER, session_id=TEXT)
+AS_OF = function("session_as_of", _SESSION, _stored, Repeat.READ, session_id=TEXT, at=MOMENT)
+DIFF = function(
+    "diff_session",
+    "path, old::text, new::text",
+    _difference,
     Repeat.READ,
-    definition=DEFINITION,
+    session_id=TEXT,
+    from_version=BIGINT,
+    to_version=BIGINT,
 )
-MACHINE_DEFINITION: Statement[Any] = _function(
-    "machine_definition", "machine_definition::text", _decoded, Repeat.READ, machine=TEXT, machine_version=INTEGER
+LOAD_CONTEXT = function(
+    "load_context", "path, value::text, version", _context_part, Repeat.READ, session_id=TEXT, paths=TEXTS
 )
-RETIRE_MACHINE: Statement[bool] = _function(
-    "retire_machine",
-    "retire_machine",
-    _scalar,
-    Repeat.NEVER,
+LIST = function(
+    "list_sessions",
+    "session_id, machine, machine_version, state, version, context_version, is_final, "
+    "entered_at, created_at, updated_at",
+    lambda row, codec: SessionInfo(*row),
+    Repeat.READ,
     machine=TEXT,
-    machine_version=INTEGER,
-    retired=BOOLEAN,
+    state=TEXT,
+    after_session_id=TEXT,
+    limit=INTEGER,
 )
+SAVE_MANY: Statement[Row] = function(
+    "save_sessions",
+    "ordinal, session_id, ok, sqlstate, message, detail::text, version, state",
+    lambda row, codec: row,
+    Repeat.SAME_REQUEST,
+    items=WRITTEN_JSON,
+    atomic=BOOLEAN,
+)
+BEGIN_TURN = function(
+    "begin_turn",
+    # A repeated call may find its turn ended, which is written as a time that Python has no word for.
+    f"turn, expires_at, {_SESSION}",
+    _turn_and_session,
+    Repeat.SAME_REQUEST,
+    session_id=TEXT,
+    holder=TEXT,
+    ttl=INTERVAL,
+    request_id=UUID_,
+)
+EXTEND_TURN: Statement[datetime] = function(
+    "extend_turn", "extend_turn", scalar, Repeat.HARMLESS, session_id=TEXT, turn=BIGINT, ttl=INTERVAL
+)
+END_TURN: Statement[bool] = function("end_turn", "end_turn", scalar, Repeat.HARMLESS, session_id=TEXT, turn=BIGINT)

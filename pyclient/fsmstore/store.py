@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from .batches import BatchMethods
 from .machines import MachineMethods
-from .operations import Expect
-from .rows import AllowedEvent, HistoryEntry, Loop, SaveResult, Session
+from .past import PastMethods
+from .reports import ReportMethods
+from .rows import AllowedEvent, ContextPart, Loop, SaveResult, Session, SessionInfo
+from .session_operations import Expect
+from .turns import TurnMethods
 
 
-class SessionStore(MachineMethods):
+class SessionStore(PastMethods, BatchMethods, TurnMethods, MachineMethods, ReportMethods):
     """Sessions of state machines in PostgreSQL.
 
     Given a connection string, the store has a pool of its own, opened at the first call and closed by `close` or at the
@@ -257,31 +261,6 @@ class SessionStore(MachineMethods):
             )
         )
 
-    def history(
-        self, session_id: str, limit: int | None = 100, before_version: int | None = None
-    ) -> list[HistoryEntry]:
-        """Return what happened to a session, one entry for each acknowledged write, the newest first.
-
-        Args:
-            session_id: which session.
-            limit: entries at most; None: all.
-            before_version: only what is older than this version, to page on.
-
-        Raises:
-            SessionNotFound: SM010.
-        """
-        return self._run(self._operations.history(session_id, limit, before_version))
-
-    def load_at(self, session_id: str, version: int) -> Session | None:
-        """Return the session exactly as it was saved at that version, `updated_at` being the time of that save.
-
-        None: there is no such session, or that version was never made or is not retained any more.
-
-        Raises:
-            CorruptSession: SM060, the history is not complete.
-        """
-        return self._run(self._operations.load_at(session_id, version))
-
     def allowed_events(self, session_id: str) -> list[AllowedEvent]:
         """Return the events of the present state, whether each could be sent now, and why or why not.
 
@@ -299,3 +278,46 @@ class SessionStore(MachineMethods):
             SessionNotFound: SM010.
         """
         return self._run(self._operations.detect_loop(session_id))
+
+    def load_context(self, session_id: str, paths: Iterable[str]) -> list[ContextPart]:
+        """Return parts of a context, without carrying the whole of it over the wire.
+
+        Args:
+            session_id: which session.
+            paths: at most 1,000 jsonpaths such as ``$.items[*].price``; they may use what a guard may.
+
+        Returns:
+            One part for each item that a path matches, in the order of the paths and of the items; each with the
+            version that all of them are of. A path that matches nothing gives none; so does an unknown session.
+
+        Raises:
+            psycopg.errors.InvalidParameterValue: 22023, one of them is no jsonpath, or not an allowed one.
+        """
+        return self._run(self._operations.load_context(session_id, paths))
+
+    def list_sessions(
+        self,
+        machine: str | None = None,
+        state: str | None = None,
+        after: str | None = None,
+        limit: int | None = 100,
+    ) -> list[SessionInfo]:
+        """Return sessions without their contexts, by id, in byte order.
+
+        Args:
+            machine: only those of this machine; None: of all.
+            state: only those in this state; None: in any.
+            after: only ids after this one: the last of the page before.
+            limit: sessions at most; None: all.
+        """
+        return self._run(self._operations.list_sessions(machine, state, after, limit))
+
+    def delete(self, session_id: str) -> bool:
+        """Erase a session for good, with its history, its turn and its deadlines; one line in `changes` remains.
+
+        Needs role fsm_admin. Not repeated when its connection breaks: outcome_of() is then unknown, and `load` tells.
+
+        Returns:
+            True: it was there; False: there is no such session.
+        """
+        return self._run(self._operations.delete(session_id))

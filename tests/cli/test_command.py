@@ -21,6 +21,9 @@ from support.run import clean_environment
 
 from .conftest import Command
 
+COMMANDS = (
+    "demo", "migrate", "dev-db", "define", "show", "history", "diagram", "verify", "doctor", "top", "deadlines",
+)  # fmt: skip
 COMMAND = [sys.executable, "-c", "import sys; from fsmstore.cli import main; sys.exit(main())"]
 
 
@@ -35,9 +38,9 @@ def place() -> Iterator[Path]:
 def test_help_names_the_commands_and_the_exit_statuses(fsmstore_command: Command) -> None:
     done = fsmstore_command("--help")
     assert done.status == 0
-    for word in ("demo", "migrate", "dev-db", "define", "show", "history", "4 the database cannot be reached"):
+    for word in (*COMMANDS, "4 the database cannot be reached"):
         assert word in " ".join(done.out.split())
-    for name in ("demo", "migrate", "dev-db", "define", "show", "history"):
+    for name in COMMANDS:
         assert "Usage: fsmstore" in fsmstore_command(name, "--help").out
 
 

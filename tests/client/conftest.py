@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 import plcov
 from support import databases
-from support.clients import FLAVOURS, Flavour
+from support.clients import FLAVOURS, Blocking, Flavour
 from support.machines import BLOCKING, DOOR, PURCHASE
 from support.proxy import Proxy
 
@@ -56,6 +57,44 @@ def app_dsn(dsn: Callable[..., str]) -> str:
 def store(flavour: Flavour, app_dsn: str) -> Any:
     """A store with a pool of its own, its methods blocking."""
     return flavour.store(app_dsn)
+
+
+Turns = Callable[..., AbstractContextManager[Any]]
+
+
+@pytest.fixture
+def in_turn(flavour: Flavour) -> Turns:
+    """``with in_turn(store, "s-1", "ann", 0.5) as turn:`` for either kind of store; the turn's methods block."""
+
+    @contextmanager
+    def enter(store: Any, *arguments: Any, **keywords: Any) -> Iterator[Any]:
+        turn = store.turn(*arguments, **keywords)
+        if flavour.name == "sync":
+            with turn as entered:
+                yield entered
+            return
+        entered = flavour.run(turn.__aenter__)
+        try:
+            yield Blocking(flavour, entered)
+        except BaseException as error:
+            caught = error  # its name ends with the except block
+            flavour.run(lambda: turn.__aexit__(type(caught), caught, caught.__traceback__))
+            raise
+        flavour.run(lambda: turn.__aexit__(None, None, None))
+
+    return enter
+
+
+@pytest.fixture
+def held(db: Connection) -> Callable[[], list[tuple[str, str]]]:
+    """``held()`` gives session and holder of each turn that is held now."""
+
+    def now() -> list[tuple[str, str]]:
+        return db.execute(
+            "select session_id, holder from fsm_internal.turns where expires_at > clock_timestamp()"
+        ).fetchall()
+
+    return now
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import fsmstore
-from fsmstore import AsyncSessionStore, SessionStore
+from fsmstore import AsyncSessionStore, AsyncTurn, SessionStore, Turn
 from fsmstore.jsonvalues import Codec
 from fsmstore.statements import LOAD_AT
 
@@ -19,23 +19,43 @@ def public(store: type) -> dict[str, Any]:
 
 def test_the_names_are_those_of_this_release() -> None:
     names = {
-        "allowed_events", "check_machine", "close", "create", "define_machine", "detect_loop", "history", "load",
-        "load_at", "load_many", "machine_definition", "retire_machine", "save", "schema_release", "send", "update",
-        "validate",
+        "allowed_events", "as_of", "audit_head", "changes", "check_machine", "close", "create", "define_machine",
+        "delete", "detect_loop", "diagram", "diff", "doctor", "fire_deadlines", "fork", "history", "list_sessions",
+        "load", "load_at", "load_context", "load_many", "looping_sessions", "machine_definition", "metrics",
+        "new_feed_epoch", "purge", "retire_machine", "rollback", "save", "save_many", "schema_release", "send",
+        "stuck_sessions", "trim_history", "turn", "update", "upgrade", "validate", "verify",
     }  # fmt: skip
     assert set(public(SessionStore)) == names
     assert set(public(AsyncSessionStore)) == names
 
 
-@pytest.mark.parametrize("name", sorted(public(SessionStore)))
-def test_signatures_and_docstrings_are_equal(name: str) -> None:
-    one, other = getattr(SessionStore, name), getattr(AsyncSessionStore, name)
-    assert inspect.signature(one) == inspect.signature(other)
+PAIRS = [
+    *((SessionStore, AsyncSessionStore, name) for name in sorted(public(SessionStore))),
+    *((Turn, AsyncTurn, name) for name in sorted(public(Turn)) if callable(getattr(Turn, name))),
+]
+
+
+@pytest.mark.parametrize(("sync", "asynchronous", "name"), PAIRS, ids=[f"{one[0].__name__}.{one[2]}" for one in PAIRS])
+def test_signatures_and_docstrings_are_equal(sync: type, asynchronous: type, name: str) -> None:
+    one, other = getattr(sync, name), getattr(asynchronous, name)
+    assert inspect.signature(one).parameters == inspect.signature(other).parameters
     assert one.__doc__ == other.__doc__
     assert one.__doc__[0].isupper()
     assert not one.__doc__.startswith("See ")
-    assert inspect.iscoroutinefunction(other)
     assert not inspect.iscoroutinefunction(one)
+    # What turn returns is awaited when it is entered.
+    assert inspect.iscoroutinefunction(other) is (name != "turn")
+    returned = inspect.signature(other).return_annotation
+    assert inspect.signature(one).return_annotation == returned.replace("AsyncTurn", "Turn")
+
+
+def test_a_turn_is_one_of_both() -> None:
+    assert (
+        set(public(Turn))
+        == set(public(AsyncTurn))
+        == {"extend", "load", "rollback", "save", "send", "session", "update"}
+    )
+    assert Turn.__doc__ == AsyncTurn.__doc__
 
 
 def test_the_stores_are_opened_with_the_same_arguments() -> None:

@@ -45,6 +45,29 @@ def land(cache: Cache, session: StoredSession | None, session_id: str = "s-1") -
         flight.land(session)
 
 
+def test_what_others_changed_for_this_store_is_dropped() -> None:
+    cache = Cache(10, 1 << 20)
+    for name in ("s-1", "s-2"):
+        land(cache, stored(1, session_id=name), name)
+    cache.changed(["s-1", "s-3"])
+    assert cache.fresh("s-1", 1000) is None
+    assert cache.fresh("s-2", 1000) == stored(1, session_id="s-2")
+    assert cache.entries == 1
+    cache.clear()
+    assert (cache.entries, cache.bytes) == (0, 0)
+
+
+def test_what_was_on_its_way_when_others_changed_it_is_not_kept() -> None:
+    for forget in (lambda cache: cache.changed(["s-1"]), lambda cache: cache.clear()):
+        cache = Cache(10, 1 << 20)
+        with cache.flight("s-1") as flight:
+            forget(cache)
+            flight.land(stored(1))
+        assert cache.fresh("s-1", 1000) is None
+        land(cache, stored(2))
+        assert cache.fresh("s-1", 1000) == stored(2)
+
+
 def test_what_landed_is_held_and_fresh_for_a_while() -> None:
     clock = Clock()
     cache = Cache(10, 1 << 20, clock)

@@ -87,6 +87,8 @@ class Writers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.store = SessionStore(self.app, cache_entries=2, max_size=1)
+        self.owner = SessionStore(self.db)
+        """An administrator's, on another connection; what it deletes, the store has to find out."""
         self.now: dict[str, Any] = {}
         """The context of each session that there is."""
         self.was: dict[str, list[Any]] = {}
@@ -160,6 +162,50 @@ class Writers(RuleBasedStateMachine):
             result = self.store.update(name, {"u": value})
             self.wrote(name, {**self.now[name], "u": value})
             self.told[name] = result.version
+
+    @rule(name=ids, data=st.data())
+    def rollback(self, name: str, data: st.DataObject) -> None:
+        if name in self.now:
+            version = data.draw(st.integers(1, len(self.was[name])))
+            back = self.store.rollback(name, version, expected_version=None)
+            self.wrote(name, self.was[name][version - 1])
+            assert back.context == self.now[name]
+            self.told[name] = back.version
+            back.context["changed in place"] = True
+
+    @rule(names=st.lists(ids, max_size=4), context=contexts, atomic=st.booleans())
+    def save_many(self, names: list[str], context: Any, atomic: bool) -> None:
+        items = [{"session_id": name, "state": "closed", "context": context} for name in names]
+        if atomic and not self.now.keys() >= set(names):
+            with pytest.raises(SessionNotFound):
+                self.store.save_many(items)
+            return
+        for outcome in self.store.save_many(items, atomic=atomic):
+            assert outcome.ok is (outcome.session_id in self.now)
+            if outcome.ok:
+                self.wrote(outcome.session_id, context)
+                self.told[outcome.session_id] = outcome.version
+
+    @rule(name=ids, source=ids)
+    def fork(self, name: str, source: str) -> None:
+        if name not in self.now and source in self.now:
+            self.store.fork(source, len(self.was[source]), name)
+            self.wrote(name, self.now[source])
+            self.told[name] = 1
+
+    @rule(name=ids)
+    def take_a_turn(self, name: str) -> None:
+        if name in self.now:
+            with self.store.turn(name, "hypothesis") as turn:
+                assert turn.session.context == self.now[name]
+                self.told[name] = turn.session.version
+                turn.session.context["changed in place"] = True
+
+    @rule(name=ids)
+    def delete(self, name: str) -> None:
+        assert self.owner.delete(name) is (name in self.now)
+        for known in (self.now, self.was, self.told):
+            known.pop(name, None)
 
     @rule(names=st.lists(ids, max_size=3))
     def load_many(self, names: list[str]) -> None:

@@ -7,6 +7,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import psycopg
@@ -16,7 +17,7 @@ from psycopg import errors, sql
 
 import fsmstore
 from fsmstore import FsmError, Outcome, outcome_of, translate_errors
-from fsmstore.errors import BY_SQLSTATE, parse_detail
+from fsmstore.errors import BY_SQLSTATE, parse_detail, refusal
 from support.machines import DOOR, PURCHASE
 
 Connection = psycopg.Connection[Any]
@@ -81,6 +82,30 @@ def test_a_version_conflict_has_what_was_expected_and_what_is() -> None:
     assert (bare.expected, bare.actual) == (None, None)
     with pytest.raises(AttributeError, match="session_id"):
         _ = bare.session_id
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-23T05:47:07.13+00:00", datetime(2026, 11, 23, 5, 47, 7, 130000, timezone.utc)),
+        ("2026-11-23T05:47:07.131246+05:30", datetime(2026, 11, 23, 0, 17, 7, 131246, timezone.utc)),
+        ("2026-11-23T05:47:07+00:00", datetime(2026, 11, 23, 5, 47, 7, 0, timezone.utc)),
+        ("-infinity", None),
+        (None, None),
+    ],
+)
+def test_a_held_turn_says_until_when(text: str | None, moment: datetime | None) -> None:
+    error = fsmstore.TurnHeld("turn held by another", detail={"holder": "ann", "expires_at": text})
+    assert (error.holder, error.expires_at, error.sqlstate) == ("ann", moment, "SM050")
+
+
+def test_an_answer_becomes_the_exception_that_the_code_has() -> None:
+    assert type(refusal("SM040", "loop", {"x": 1}, "hint")) is fsmstore.LoopDetected
+    assert type(refusal("SM999", "new", {}, None)) is fsmstore.FsmError
+    assert type(refusal("22004", "null", {}, None)) is psycopg.errors.NullValueNotAllowed
+    unknown = refusal("XX999", "what", {}, None)
+    assert type(unknown) is psycopg.DatabaseError
+    assert str(unknown) == "what"
 
 
 def test_an_unknown_code_of_ours_is_a_plain_error(app: Connection) -> None:

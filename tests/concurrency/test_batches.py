@@ -14,7 +14,7 @@ import pytest
 from support.api import Api
 from support.machines import DOOR
 from support.race import LOCK, Race
-from support.stored import age, problems
+from support.stored import problems
 from support.together import Running
 from support.waiting import wait_until_blocked
 
@@ -24,8 +24,8 @@ SESSIONS = [f"s-{number}" for number in range(12)]
 
 @pytest.fixture
 def s(api: Api, define: Callable[..., int]) -> Api:
-    """Twelve sessions of a machine with two versions, whose first state has a deadline."""
-    closed = {**DOOR["states"]["closed"], "after": {"60000": "open"}}
+    """Twelve sessions of a machine with two versions, whose first state has a deadline at once."""
+    closed = {**DOOR["states"]["closed"], "after": {"1": "open"}}
     for open_events in ({"CLOSE": "closed"}, {"CLOSE": "closed", "SLAM": "closed"}):
         define({**DOOR, "id": "timed", "states": {"closed": closed, "open": {"on": open_events}}})
     for session_id in SESSIONS:
@@ -87,9 +87,7 @@ def test_a_batch_blocked_half_way_shows_nothing(s: Api, race: Race, connect_as: 
 
 
 @pytest.mark.parametrize("atomic", [True, False])
-def test_a_batch_killed_half_way_did_nothing(
-    s: Api, race: Race, connect_as: Any, db: Connection, atomic: bool
-) -> None:
+def test_a_batch_killed_half_way_did_nothing(s: Api, race: Race, connect_as: Any, db: Connection, atomic: bool) -> None:
     race.start("s-5", [partial(_save, ids=SESSIONS, atomic=atomic)])
     db.execute("select pg_terminate_backend(%s)", (race.callers[-1].conn.info.backend_pid,))
     [outcome] = race.finish_when_refused()
@@ -161,28 +159,34 @@ def test_no_deadlock_among_all_of_them(s: Api, connect_as: Any, db: Connection) 
     refusals: set[str] = set()
     barrier = Barrier(len(ADMIN) + 3)
 
-    def again(caller: Api, call: Callable[[Api], Any], rounds: int) -> None:
+    def again(caller: Api, call: Callable[[Api], Any], rounds: int) -> list[Any]:
         barrier.wait(timeout=30)
+        answers = []
         for _ in range(rounds):
             try:
-                call(caller)
+                answers.append(call(caller))
             except psycopg.Error as error:
                 refusals.add(error.sqlstate or str(error))
+        return answers
 
     def batch(caller: Api, choose: random.Random) -> None:
         _save(caller, choose.sample(SESSIONS, 10), atomic=False)
         one = choose.choice(SESSIONS)
         if caller.load(one) is None:
             caller.create(one, "timed", machine_version=1)
-            age(db, "2 minutes", one)
 
-    age(db, "2 minutes")
-    calls: list[tuple[str, Callable[[Api], Any], int]] = [("test_admin", call, 15) for call in ADMIN.values()]
-    calls += [("test_app", partial(batch, choose=random.Random(seed)), 25) for seed in range(3)]
-    runs = [Running(partial(again, Api(connect_as(login)), call, rounds)) for login, call, rounds in calls]
+    calls: dict[str, Any] = {
+        name: Running(partial(again, Api(connect_as("test_admin")), call, 40)) for name, call in ADMIN.items()
+    }
+    batches = [partial(batch, choose=random.Random(seed)) for seed in range(3)]
+    runs = [Running(partial(again, Api(connect_as("test_app")), call, 60)) for call in batches]
+    answers = {name: run.result() for name, run in calls.items()}
     for run in runs:
         run.result()
     assert refusals <= {"SM010", "SM011", "SM050"}
+    assert any(row.sqlstate is None for rows in answers["deadlines"] for row in rows)
+    assert any(row.code is None for rows in answers["upgrade"] for row in rows)
+    assert any(purged == 2 for [(purged,)] in answers["purge"])
     assert problems(db) == []
 
 

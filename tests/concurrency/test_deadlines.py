@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -39,8 +40,7 @@ def test_exactly_once_with_several_callers(s: Api, db: Connection, connect_as: A
     age(db)
     together = Barrier(4)
     runs = [
-        Running(lambda caller=Api(connect_as("test_app")), limit=limit: _fire_all(caller, together, limit))  # type: ignore[misc]
-        for limit in (1, 7, 50, 1000)
+        Running(partial(_fire_all, Api(connect_as("test_app")), together, limit=limit)) for limit in (1, 7, 50, 1000)
     ]
     fired = [row for run in runs for row in run.result()]
     fired += s.fire(limit=None)  # a call ends when all that is left is somebody else's

@@ -1,4 +1,4 @@
-"""Diagrams, drawn and in mermaid."""
+"""Diagrams drawn with characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fsmstore import SessionStore
-from fsmstore.demo.diagram import drawing, mermaid
+from fsmstore.demo.diagram import drawing
 from fsmstore.demo.graph import Edge, Graph
 from support.machines import DOOR, PURCHASE
 
@@ -68,7 +68,6 @@ def test_long_guards_are_cut_and_the_picture_stays_whole() -> None:
     assert guard not in drawn
     assert drawn.count("…") == 2
     assert max(map(len, drawn.splitlines())) < 80
-    assert guard in mermaid(long)
 
 
 def test_a_machine_of_one_state() -> None:
@@ -79,7 +78,6 @@ def test_a_machine_of_one_state() -> None:
 def test_the_purchase_as_it_is_stored_fits_a_terminal(store: SessionStore) -> None:
     definition = store.machine_definition("purchase_item")
     assert drawing(definition) == drawing(PURCHASE)
-    assert mermaid(definition) == mermaid(PURCHASE)
     lines = drawing(definition).splitlines()
     assert max(map(len, lines)) <= 78
     boxes = [found[1] for line in lines if (found := re.match(r"│ [●◎ ] (\w+) +│", line))]
@@ -93,56 +91,6 @@ def test_the_purchase_as_it_is_stored_fits_a_terminal(store: SessionStore) -> No
         "completed",
     ]
     assert lines[-1] == "from every open state:  CANCEL → cancelled,  FAIL → failed"
-
-
-def test_mermaid_has_every_edge_of_the_purchase() -> None:
-    lines = [line.strip() for line in mermaid(PURCHASE).splitlines()]
-    assert lines[:3] == ["stateDiagram-v2", "state open {", "[*] --> start"]
-    inside, outside = lines[3 : lines.index("}")], lines[lines.index("}") + 1 :]
-    assert "search --> refine_constraints : RESULTS [$.search_results.size() > 50]" in inside
-    assert "search --> search : RESULTS" in inside
-    assert "refine_constraints --> search : REFINED" in inside
-    assert len(inside) == 13
-    assert outside == [
-        "confirm_purchase --> completed : CONFIRM",
-        *(
-            f"{state} --> cancelled : after 1 d"
-            for state in (
-                "search",
-                "refine_constraints",
-                "collect_preferences",
-                "match_preferences",
-                "confirm_purchase",
-            )
-        ),
-        "open --> cancelled : CANCEL",
-        "open --> failed : FAIL",
-        "completed --> [*]",
-        "cancelled --> [*]",
-        "failed --> [*]",
-    ]
-
-
-def test_mermaid_gives_a_name_to_states_that_mean_something_in_it() -> None:
-    assert mermaid(LAMP).splitlines() == [
-        "stateDiagram-v2",
-        '  state "dark room" as s2',
-        '  state "end" as s3',
-        "  [*] --> off",
-        "  off --> on : ON [$.power > 0]",
-        "  off --> s2 : ON",
-        "  on --> s2 : BREAK",
-        "  on --> off : OFF",
-        "  on --> off : after 90 s",
-        "  s2 --> [*]",
-    ]
-
-
-def test_mermaid_text_is_never_taken_for_more_than_text() -> None:
-    states = {'a;"b"': {"on": {"GO": {"target": "c", "guard": '$.x == "<b>;#1"'}}}, "c": {"type": "final"}}
-    lines = mermaid({"id": "m", "initial": 'a;"b"', "states": states}).splitlines()
-    assert lines[1] == '  state "a#59;#34;b#34;" as s0'
-    assert lines[3] == '  s0 --> c : GO [$.x == "#60;b>#59;#35;1"]'
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,8 @@ class Proxy:
         self._accepting.join()
         self._shut_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(30)
+            assert not thread.is_alive(), "a connection is still served"
 
     def _accept(self) -> None:
         while True:
@@ -87,7 +88,7 @@ class Proxy:
                 continue
             with self._lock:
                 self._open.add(client)
-            thread = threading.Thread(target=self._serve, args=(client,))
+            thread = threading.Thread(target=self._serve, args=(client,), daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -109,16 +110,18 @@ class Proxy:
 
     def _serve(self, client: socket.socket) -> None:
         with client, self._server() as server, selectors.DefaultSelector() as selector:
+            with self._lock:
+                self._open.add(server)
             selector.register(client, selectors.EVENT_READ, server)
             selector.register(server, selectors.EVENT_READ, client)
             try:
                 while self._pass_on(client, server, selector):
                     pass
             except OSError:  # One side went away: so does the other.
-                return
+                pass
             finally:
                 with self._lock:
-                    self._open.discard(client)
+                    self._open -= {client, server}
 
     def _pass_on(self, client: socket.socket, server: socket.socket, selector: selectors.BaseSelector) -> bool:
         for key, _ in selector.select():
@@ -129,7 +132,7 @@ class Proxy:
                 return False
             when = self._wanted(data) if source is client else None
             if when is not None:
-                self._cut(data, server, when)
+                self._cut(data, client, server, when)
                 return False
             if source is server:
                 with self._lock:
@@ -137,12 +140,29 @@ class Proxy:
             target.sendall(data)
         return True
 
-    def _cut(self, data: bytes, server: socket.socket, when: str) -> None:
+    def _cut(self, data: bytes, client: socket.socket, server: socket.socket, when: str) -> None:
         if when == "inside":
             server.sendall(data[: len(data) // 2])
         if when == "after":
             server.sendall(data)
-            answer = b""
-            while not answer[:-1].endswith(_READY):
-                answer += server.recv(1 << 20)
+            self._withhold_answer(client, server)
         self.on_cut()
+
+    @staticmethod
+    def _withhold_answer(client: socket.socket, server: socket.socket) -> None:
+        """Wait until the server has done everything. What the client sends may come in more than one piece."""
+        answer = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(client, selectors.EVENT_READ)
+            selector.register(server, selectors.EVENT_READ)
+            while not answer[:-1].endswith(_READY):
+                for key, _ in selector.select():
+                    source = key.fileobj
+                    assert isinstance(source, socket.socket)
+                    data = source.recv(1 << 20)
+                    if not data:
+                        raise OSError("one side went away before the server had done everything")
+                    if source is client:
+                        server.sendall(data)
+                    else:
+                        answer += data

@@ -36,7 +36,8 @@ def due_now(db: Connection, session_id: str) -> None:
     """Let fire_deadlines look at a session now."""
     for table in ("sessions", "deadlines"):
         db.execute(
-            f"update fsm_internal.{table} set wake_at = clock_timestamp() where session_id = %s and wake_at is not null",
+            f"update fsm_internal.{table} set wake_at = clock_timestamp()"
+            " where session_id = %s and wake_at is not null",
             (session_id,),
         )
 

@@ -8,21 +8,28 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_after record;
-  v_horizon bigint := fsm_internal.feed_horizon();
+  v_last bigint := fsm_internal.feed_horizon() - 1;
 begin
   perform fsm_internal.check_limit(p_limit);
   select * into v_after from fsm_internal.feed_cursor(p_after);
+  if p_limit is not null then
+    -- The position that a page cannot go beyond, so that what is sorted is a page and not the rest of history.
+    v_last := coalesce((
+      select h.feed_position from fsm_internal.history h
+      where h.feed_position > v_after.feed_position and h.feed_position <= v_last
+      order by h.feed_position offset p_limit - 1 limit 1), v_last);
+  end if;
   return query
     select fsm_internal.feed_cursor_text(c.feed_position, c.at, c.session_id),
       c.session_id, c.version, c.kind, c.from_state, c.to_state, c.event, c.at
     from (
       select h.feed_position, h.at, h.session_id, h.version, h.kind::text as kind, h.from_state, h.to_state, h.event
       from fsm_internal.history h
-      where h.feed_position >= v_after.feed_position and h.feed_position < v_horizon
+      where h.feed_position between v_after.feed_position and v_last
       union all
       select d.feed_position, d.at, d.session_id, d.version, 'delete', d.state, null, null
       from fsm_internal.deleted_sessions d
-      where d.feed_position >= v_after.feed_position and d.feed_position < v_horizon
+      where d.feed_position between v_after.feed_position and v_last
     ) c
     where (c.feed_position, c.at, c.session_id) > (v_after.feed_position, v_after.at, v_after.session_id)
     order by c.feed_position, c.at, c.session_id

@@ -16,10 +16,10 @@ begin
   perform fsm_internal.check_text('p_holder', p_holder, 512);
   v_begun := fsm_internal.begin_turn(p_session_id, p_holder, fsm_internal.turn_seconds(p_ttl), p_request_id);
   return query
-    select v_begun.turn, v_begun.expires_at, s.session_id, s.machine, s.machine_version, s.state, s.version, s.context, s.context_version,
+    select v_begun.turn, nullif(v_begun.expires_at, '-infinity'), s.session_id, s.machine, s.machine_version, s.state, s.version, s.context, s.context_version,
       s.is_final, s.entered_at, s.created_at, s.updated_at
     from fsm_internal.session_now(p_session_id) s;
 end
 $$;
 comment on function fsm.begin_turn(text, text, interval, uuid) is
-  'Begins a turn: until it is ended or expires, only writes that give its token as p_turn are taken, in any transaction and any process, so that one worker can spend a minute on a reply. p_holder (1 to 512 bytes) says who, for people; p_ttl is above 0 and at most 1 hour, by the clock of the database. The token (turn) rises per session, also across delete and re-creation, so that a late holder is told from the present one. p_request_id: asked again, the same turn comes back as it now is, also if it was ended. A crash of the server ends all turns; the tokens go on rising. Returns one row: turn, expires_at, and the session_row as it is now. Errors: 22004, 22023, SM010 unknown session, SM050 turn held by another (holder and expires_at in DETAIL), SM060 the stored state is not one of its machine; 40001 under REPEATABLE READ and SERIALIZABLE.';
+  'Begins a turn: until it is ended or expires, only writes that give its token as p_turn are taken, in any transaction and any process, so that one worker can spend a minute on a reply. p_holder (1 to 512 bytes) says who, for people; p_ttl is above 0 and at most 1 hour, by the clock of the database. The token (turn) rises per session, also across delete and re-creation, so that a late holder is told from the present one. p_request_id: asked again before another turn is begun, the same turn comes back as it now is, also if it has expired or was ended (expires_at is null once it was ended). A crash of the server ends all turns; the tokens go on rising. Returns one row: turn, expires_at, and the session_row as it is now. Errors: 22004, 22023, SM010 unknown session, SM050 turn held by another (holder and expires_at in DETAIL), SM060 the stored state is not one of its machine; 40001 under REPEATABLE READ and SERIALIZABLE.';

@@ -57,14 +57,9 @@ language plpgsql
 volatile
 as $$
 declare
-  v_refusal jsonb;
+  v_refusal jsonb := coalesce(
+    fsm_internal.ahead_refusal(p_session), case when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end);
 begin
-  if exists (select from fsm_internal.history h where h.session_id = p_session.session_id and h.version > p_session.version) then
-    -- Written over it would be an error, and take back what fired before it in the same call, each time anew.
-    v_refusal := fsm_internal.corrupt_refusal(p_session.session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_session.version));
-  elsif p_session.turn is not null then
-    v_refusal := fsm_internal.turn_refusal(p_session.session_id, null);
-  end if;
   if v_refusal is not null then
     return fsm_internal.refused(v_refusal);
   end if;

@@ -6,10 +6,9 @@ as $$
 declare
   v_base bigint := (select max(e.base) from fsm_internal.feed_epochs e);
 begin
-  if exists (
-    select from fsm_internal.history h
-    -- Nothing that is visible has an id that the snapshot has not seen, but what this transaction wrote itself.
-    where h.feed_position >= v_base + greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, txid_current_if_assigned() + 1))
+  -- Nothing that is visible has an id that the snapshot has not seen, but what this transaction wrote itself.
+  if (select max(h.feed_position) from fsm_internal.history h)
+    >= v_base + greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, txid_current_if_assigned() + 1)
   then
     perform fsm_internal.refuse('55000', 'the feed was written in another cluster',
       jsonb_build_object('epoch', (select max(e.epoch) from fsm_internal.feed_epochs e)),

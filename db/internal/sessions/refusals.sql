@@ -78,6 +78,21 @@ return fsm_internal.corrupt_refusal(p_session_id, 'unknown_state',
 comment on function fsm_internal.unknown_state_refusal(text, text, integer, text) is
   'The refusal SM060 of a session in a state that its machine version does not have.';
 
+create function fsm_internal.ahead_refusal(p_session fsm_internal.locked_session)
+returns jsonb
+language plpgsql
+volatile
+as $$
+begin
+  if exists (select from fsm_internal.history h where h.session_id = p_session.session_id and h.version > p_session.version) then
+    return fsm_internal.corrupt_refusal(p_session.session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_session.version));
+  end if;
+  return null;
+end
+$$;
+comment on function fsm_internal.ahead_refusal(fsm_internal.locked_session) is
+  'The refusal SM060 of a session whose history has newer versions than its row; null: it has none. A write over it is an error, which would take the other sessions of the same call back with it.';
+
 create function fsm_internal.report_corrupt_session(p_session_id text, p_code text, p_facts jsonb)
 returns void
 language plpgsql

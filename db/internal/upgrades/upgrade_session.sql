@@ -72,6 +72,7 @@ begin
       'Map the state to one that the new version has.'));
   end if;
   v_refusal := coalesce(
+    fsm_internal.ahead_refusal(p_session),
     case
       when p_dry_run then (  -- without a lock: it would wait for batches, and they for it
         select fsm_internal.held_turn_refusal(t) from fsm_internal.turns t

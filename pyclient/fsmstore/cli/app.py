@@ -5,19 +5,17 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import psycopg
 import typer
 
-from fsmstore import SessionStore, __version__, migrate, shipped
+from fsmstore import __version__, migrate, shipped
 from fsmstore.devdb import NoPostgres, Server
 from fsmstore.devdb.__main__ import serve
 
-from . import tables
+from . import inspection, tables, watching
+from .options import Dsn, Json, SessionId, opened
 from .reporting import EXIT_STATUS, MISUSED, NOT_THERE, Failed, console, print_json, reported
 
 app = typer.Typer(
@@ -29,11 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Dsn = Annotated[
-    str, typer.Option("--dsn", envvar="FSMSTORE_DSN", help="Where: postgresql://USER@HOST/DATABASE", show_default=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, also on errors.")]
-SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id.", show_default=False)]
 DataPlace = typer.Option(
     "--data", envvar="FSMSTORE_DATA", help="Where the server keeps its data.", show_default="in the checkout or home"
 )
@@ -60,13 +53,6 @@ def _everything(
     ] = False,
 ) -> None:
     """Sessions of state machines that survive in PostgreSQL."""
-
-
-@contextmanager
-def _store(dsn: str) -> Iterator[SessionStore]:
-    """Open a store on one connection: what is wrong with the database is said at once, without a pool's waiting."""
-    with psycopg.connect(dsn, autocommit=True) as connection, SessionStore(connection) as store:
-        yield store
 
 
 @app.command()
@@ -147,7 +133,7 @@ def define(
     """Store a machine definition; a changed one becomes the machine's next version."""
     with reported(as_json):
         definition = _definition(file)
-        with _store(dsn) as store:
+        with opened(dsn) as store:
             defined = store.define_machine(definition)
         if as_json:
             print_json(defined)
@@ -173,7 +159,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a session: its state, its context, and what could happen next."""
-    with reported(as_json), _store(dsn) as store:
+    with reported(as_json), opened(dsn) as store:
         found = store.load(session_id)
         if found is None:
             raise Failed(f"there is no session {session_id!r}", NOT_THERE)
@@ -199,9 +185,19 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Show what happened to a session."""
-    with reported(as_json), _store(dsn) as store:
+    with reported(as_json), opened(dsn) as store:
         entries = store.history(session_id, limit, before)
         if as_json:
             print_json(entries)
         else:
             tables.put(console(), tables.history(entries))
+
+
+for command in (
+    inspection.diagram,
+    inspection.verify,
+    inspection.doctor,
+    watching.top,
+    watching.deadlines,
+):
+    app.command()(command)

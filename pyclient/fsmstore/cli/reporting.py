@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -47,6 +47,8 @@ def print_json(value: Any) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     # What the client answers; not by asdict(), which would copy it all.
     return {one.name: getattr(value, one.name) for one in fields(value)}
 
@@ -70,8 +72,13 @@ def reported(as_json: bool) -> Iterator[None]:
 def _status(error: FsmError | psycopg.Error) -> int:
     if isinstance(error, FsmError):
         return NOT_THERE if error.sqlstate == "SM010" else REFUSED
+    return UNREACHABLE if unreachable(error) else REFUSED
+
+
+def unreachable(error: psycopg.Error) -> bool:
+    """Tell whether the database is away, or does not let us in."""
     lost = error.sqlstate is None or error.sqlstate[:2] in ("08", "57", "28", "3D")
-    return UNREACHABLE if isinstance(error, psycopg.OperationalError) and lost else REFUSED
+    return isinstance(error, psycopg.OperationalError) and lost
 
 
 def _tell(error: FsmError | psycopg.Error, as_json: bool) -> None:

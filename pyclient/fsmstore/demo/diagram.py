@@ -1,8 +1,7 @@
-"""A machine's diagram: drawn with characters for a terminal, or as the text of a mermaid stateDiagram-v2."""
+"""A machine's diagram, drawn with characters for a terminal. For mermaid and dot there is fsm.diagram."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -183,38 +182,3 @@ def _notes(graph: Graph) -> list[str]:
 
 def _short(label: str) -> str:
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
-
-
-def mermaid(definition: Mapping[str, Any]) -> str:
-    """Return the machine as a mermaid stateDiagram-v2.
-
-    The open states stand in a composite state if the definition's root has events: that is what these mean.
-    """
-    graph = Graph(definition)
-    names = {state: _identifier(state, number) for number, state in enumerate(graph.states)}
-    inside = [f'state "{_text(state, quoted=True)}" as {name}' for state, name in names.items() if state != name]
-    inside += [f"[*] --> {names[graph.initial]}"]
-    moves = [*graph.edges, *graph.deadlines]
-    arrows = [(edge, f"{names[edge.source]} --> {names[edge.target]} : {_text(edge.label)}") for edge in moves]
-    if not graph.everywhere:
-        lines = inside + [arrow for _, arrow in arrows]
-    else:
-        # An arrow to a final state leaves the composite state, so it is drawn outside of it.
-        lines = ["state open {", *(f"  {line}" for line in inside)]
-        lines += [f"  {arrow}" for edge, arrow in arrows if edge.target not in graph.finals]
-        lines += ["}", *(arrow for edge, arrow in arrows if edge.target in graph.finals)]
-        lines += [f"open --> {names[edge.target]} : {_text(edge.label)}" for edge in graph.everywhere]
-    lines += [f"{names[state]} --> [*]" for state in graph.states if state in graph.finals]
-    return "\n".join(["stateDiagram-v2", *(f"  {line}" for line in lines)])
-
-
-def _identifier(state: str, number: int) -> str:
-    # These mean something in mermaid; and so does `open`, in what is written here.
-    if re.fullmatch(r"[A-Za-z_]\w*", state) and state.lower() not in ("end", "state", "note", "open", "direction"):
-        return state
-    return f"s{number}"
-
-
-def _text(text: str, quoted: bool = False) -> str:
-    # Whatever would end the text, or begin an entity or a tag.
-    return re.sub(r'[#;<\r\n"]' if quoted else r"[#;<\r\n]", lambda found: f"#{ord(found[0])};", text)

@@ -20,7 +20,7 @@ from fsmstore.devdb import Server
 from .catalogue import Catalogue
 from .claims import StoryBroken, expect
 from .database import Database, prepare
-from .diagram import drawing, mermaid
+from .diagram import drawing
 from .graph import Graph
 from .purchase_story import WAY, purchase
 from .refusals import loops, refusals
@@ -65,8 +65,8 @@ def play(server: Server, console: Console, name: str = "fsmstore_demo") -> None:
         screen.tell("Drawn from the definition as it is stored; the states that this session passed are green.")
         screen.blank()
         screen.drawing(drawing(definition), sorted(set(WAY)))
-        screen.heading("The same for mermaid, to be pasted into a README or mermaid.live")
-        screen.code(mermaid(definition), "")
+        screen.heading("fsm.diagram writes it for mermaid, to be pasted into a README or mermaid.live")
+        screen.code(store.diagram("purchase_item", session_id=session_id), "")
         refusals(screen, store)
         log_from = _log_size(server)
         looping = loops(screen, store, catalogue)

@@ -206,9 +206,7 @@ def test_the_holders_own_save_leaves_it_to_the_end(s: Api, db: psycopg.Connectio
     assert [row.version for row in s.fire()] == [3]
 
 
-def test_the_end_of_a_turn_does_not_bring_forward_what_is_not_due(
-    s: Api, db: psycopg.Connection[Any]
-) -> None:
+def test_the_end_of_a_turn_does_not_bring_forward_what_is_not_due(s: Api, db: psycopg.Connection[Any]) -> None:
     created = s.create("s-2", "m")
     turn = s.begin("s-2").turn
     s.rows("end_turn", session_id="s-2", turn=turn)
@@ -258,9 +256,7 @@ def test_history_that_runs_ahead_of_the_session_holds_nobody_up(
     assert deadline(db, "s-1")[1] == 1
 
 
-def test_a_deadline_without_its_session_is_passed_over(
-    s: Api, db: psycopg.Connection[Any], damaged: None
-) -> None:
+def test_a_deadline_without_its_session_is_passed_over(s: Api, db: psycopg.Connection[Any], damaged: None) -> None:
     db.execute("insert into fsm_internal.deadlines (session_id, wake_at) values ('nobody', '2000-01-01')")
     assert [row.session_id for row in s.fire(limit=1)] == ["s-1"]
 
@@ -337,9 +333,7 @@ def test_a_divert_to_where_it_is_counts_as_fired(
     assert api.fire() == []
 
 
-def test_a_divert_that_is_refused_is_a_row(
-    api: Api, define: Callable[..., int], db: psycopg.Connection[Any]
-) -> None:
+def test_a_divert_that_is_refused_is_a_row(api: Api, define: Callable[..., int], db: psycopg.Connection[Any]) -> None:
     _looping(api, define, db, {"divert": "d"})
     api.update("l-1", patch={"n": 2})
     assert [tuple(row) for row in api.fire()] == [("l-1", "a", "b", None, "SM040", "loop blocked")]

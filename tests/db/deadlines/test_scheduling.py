@@ -170,7 +170,9 @@ def test_an_upgrade_that_brings_and_one_that_takes_it(
 
 
 def test_an_upgrade_into_another_state(s: Api, db: psycopg.Connection[Any], define: Callable[..., int]) -> None:
-    _second(define, spare={"on": {"X": "plain"}, "after": {"1000": "done"}}, plain={"on": {"X": "spare", "GO": "timed"}})
+    _second(
+        define, spare={"on": {"X": "plain"}, "after": {"1000": "done"}}, plain={"on": {"X": "spare", "GO": "timed"}}
+    )
     _upgrade(db, state_map={"plain": "spare"})
     row = s.load("s-1")
     assert (row.state, _due(db)) == ("spare", row.entered_at + timedelta(seconds=1))

@@ -134,6 +134,15 @@ def test_a_corrupt_session_is_reported_with_the_rest(two: Api, db: Connection) -
     ]
 
 
+def test_history_that_runs_ahead_of_a_session_holds_nobody_up(two: Api, db: Connection) -> None:
+    """As after a restore of one table alone: nothing is written over it."""
+    two.update("a-1")
+    db.execute("update fsm_internal.sessions set version = 1 where session_id = 'a-1'")
+    report = [("a", "a", 1, None), ("a", "a", 1, "corrupt"), ("b", "b", 2, "unmapped_state")]
+    assert [upgrade(two, dry_run=dry_run) for dry_run in (True, False)] == [report, report]
+    assert on_version(db, 2) == ["a-2"]
+
+
 def test_it_waits_for_who_is_writing(two: Api, db: Connection, connect_as: Callable[..., Any]) -> None:
     busy = Api(connect_as("test_app"))
     busy.conn.execute("begin")

@@ -232,7 +232,9 @@ def test_its_hash_chain_begins_with_it(api: Api, define: Callable[..., int], db:
     hashes = [Api(db).one("audit_head", session_id=one) for one in ("s-1", "f-1")]
     assert [row.version for row in hashes] == [2, 2]
     assert problems(db) == []
-    db.execute("""update fsm_internal.history set note = '{"session_id": "x"}' where session_id = 'f-1' and version = 1""")
+    db.execute(
+        """update fsm_internal.history set note = '{"session_id": "x"}' where session_id = 'f-1' and version = 1"""
+    )
     assert [(row[0], row[1]) for row in problems(db)] == [("f-1", "chain_broken")]
 
 

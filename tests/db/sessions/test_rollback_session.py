@@ -141,7 +141,8 @@ def test_a_version_that_was_never_made(s: Api, to_version: int) -> None:
         s.rollback("s-1", to_version)
     assert refusal.message == "version never made or no longer retained"
     assert refusal.detail == {
-        "argument": "p_to_version", "session_id": "s-1", "version": to_version, "oldest_version": 1, "newest_version": 4,
+        "argument": "p_to_version", "session_id": "s-1", "version": to_version,
+        "oldest_version": 1, "newest_version": 4,
     }  # fmt: skip
 
 

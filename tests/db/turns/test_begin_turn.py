@@ -24,8 +24,8 @@ def _stored(db: psycopg.Connection[Any], session_id: str = "s-1") -> Any:
 
 
 def _again(api: Api, request_id: UUID) -> Any:
-    """What the request that began a turn answers now: expires_at as text, because of -infinity."""
-    query = "select turn, expires_at::text, version from fsm.begin_turn('s-1', 'me', p_request_id => %s)"
+    """What the request that began a turn answers now."""
+    query = "select turn, expires_at, version from fsm.begin_turn('s-1', 'me', p_request_id => %s)"
     return api.conn.execute(query, (request_id,)).fetchone()
 
 
@@ -97,7 +97,7 @@ def test_the_same_request_gives_the_same_turn_after_its_end(s: Api) -> None:
     turn = s.begin("s-1", "me", request_id=REQUEST).turn
     s.rows("end_turn", session_id="s-1", turn=turn)
     for _ in range(2):
-        assert _again(s, REQUEST) == (turn, "-infinity", 1)
+        assert _again(s, REQUEST) == (turn, None, 1)
     assert s.update("s-1").version == 2  # that is, it is not held again
 
 
@@ -108,6 +108,17 @@ def test_the_same_request_gives_the_same_turn_after_it_expired(s: Api, db: psyco
     assert again.turn == turn
     assert db.execute("select %s < clock_timestamp()", (again.expires_at,)).fetchone() == (True,)
     assert s.update("s-1").version == 2
+
+
+def test_a_request_is_remembered_until_another_turn_is_begun(s: Api) -> None:
+    """Then its turn is over, and asking again is asking for another one."""
+    first = s.begin("s-1", "me", request_id=REQUEST).turn
+    s.rows("end_turn", session_id="s-1", turn=first)
+    second = s.begin("s-1", "other").turn
+    with refused("SM050"):
+        s.begin("s-1", "me", request_id=REQUEST)
+    s.rows("end_turn", session_id="s-1", turn=second)
+    assert s.begin("s-1", "me", request_id=REQUEST).turn == second + 1
 
 
 def test_a_request_belongs_to_its_session(s: Api) -> None:
