@@ -1,8 +1,13 @@
 """Every fenced block of README and docs runs, file by file and in order, on a database of its own.
 
 SQL runs in psql as a login in role fsm_admin, Python as one in fsm_app. A statement that is meant to be refused says so
-in a comment, ``-- refused with SM021``; what is refused must be what is said. Shell blocks run too, ``make`` with -n,
-because the targets themselves are what calls these tests.
+in a comment, ``-- refused with SM021``; what is refused must be what is said. A block in psql is a transcript: lines
+behind ``=> `` and ``-> `` are typed, each block into a psql of its own, and what is answered must be what is shown, up
+to the width of columns and to ``…``, which stands for any text within a cell (support.transcripts has the rule). Shell
+blocks run too, ``make`` with -n, because the targets themselves are what calls these tests.
+
+DSN is a login in fsm_app for Python, and a database without the schema for the shell. READER_DSN is a login in
+fsm_reader, APP_LOGIN the name of one in fsm_app.
 """
 
 from __future__ import annotations
@@ -22,12 +27,14 @@ import pytest
 from support.databases import conninfo
 from support.machines import PURCHASE
 from support.run import psql_program
+from support.transcripts import play, same_answer, steps
+from support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("db/*.md")], key=lambda page: page.relative_to(ROOT)
 )
-LANGUAGES = {"sql", "python", "sh", "json"}
+LANGUAGES = {"sql", "psql", "python", "sh", "json"}
 
 
 class Block(NamedTuple):
@@ -67,14 +74,30 @@ def run_sql(text: str, dsn: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def run_transcript(text: str, dsn: str) -> None:
+    """Type a transcript into psql; each answer is the one shown."""
+    shown = steps(text)
+    for step, answer in zip(shown, play([step.typed for step in shown], dsn), strict=True):
+        assert same_answer(step.answer, answer), "\n".join([step.typed, "SHOWN:", *step.answer, "ANSWERED:", *answer])
+
+
+def wait_for_the_feed(db: psycopg.Connection[Any]) -> None:
+    """Wait for the transactions that are running in the cluster, other tests' too: they delay fsm.changes."""
+    begun = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    (horizon,) = db.execute(begun).fetchone() or (0,)
+    ended = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= %s"
+    wait_until(lambda: db.execute(ended, (horizon,)).fetchone() == (True,), "transactions end", timeout=60)
+
+
 def run_shell(text: str, dsn: str) -> None:
     """Run a block as it stands; of make only what it would do."""
     program = psql_program()
     assert program is not None
-    environment = {**os.environ, "DSN": dsn, "MAKEFLAGS": "n", "PATH": f"{Path(program).parent}:{os.environ['PATH']}"}
+    path = f"{Path(program).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "DSN": dsn, "APP_LOGIN": "test_app", "MAKEFLAGS": "n", "PATH": path}
     done = subprocess.run(
-        ["bash", "-eu", "-c", text], cwd=ROOT, env=environment, text=True, capture_output=True, timeout=120, check=False,
-        stdin=subprocess.DEVNULL,
+        ["bash", "-eu", "-c", text], cwd=ROOT, env=environment, text=True, capture_output=True, timeout=120,
+        check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -96,11 +119,16 @@ def test_blocks_run(
 ) -> None:
     db.execute("select fsm.define_machine(%s)", (psycopg.types.json.Jsonb(PURCHASE),))
     monkeypatch.setenv("DSN", dsn("test_app"))
+    monkeypatch.setenv("READER_DSN", dsn("test_reader"))
     monkeypatch.chdir(ROOT)
     names: dict[str, Any] = {}
     for block in blocks(page):
         if block.language == "sql":
             run_sql(block.text, dsn("test_admin"))
+        elif block.language == "psql":
+            if "fsm.changes(" in block.text:
+                wait_for_the_feed(db)
+            run_transcript(block.text, dsn("test_admin"))
         elif block.language == "python":
             exec(compile("\n" * block.line + block.text, str(page), "exec"), names)
         elif block.language == "sh":
@@ -110,5 +138,5 @@ def test_blocks_run(
 
 def test_there_are_pages_and_each_language_is_used() -> None:
     used = {block.language for page in PAGES for block in blocks(page)}
-    assert {"sql", "python", "sh"} <= used
+    assert {"sql", "psql", "python", "sh"} <= used
     assert ROOT / "README.md" in PAGES
