@@ -6,6 +6,7 @@ create table fsm_internal.feed_epochs (
   epoch integer not null,
   base bigint not null,
   system_identifier text not null,
+  timeline integer not null,
   began_at timestamptz not null,
   constraint feed_epochs_pkey primary key (epoch),
   constraint feed_epochs_base_of_epoch check (epoch between 1 and 32767 and base = (epoch - 1)::bigint << 48)
@@ -13,8 +14,10 @@ create table fsm_internal.feed_epochs (
 comment on table fsm_internal.feed_epochs is 'The clusters that the history was written in, one after the other; the newest is the present one.';
 comment on column fsm_internal.feed_epochs.base is 'What is added to the id of a transaction to give its position in the feed: 2^48 for each epoch before, which no cluster''s ids reach.';
 comment on column fsm_internal.feed_epochs.system_identifier is 'Of the cluster, from pg_control_system(): a copy restored elsewhere finds another there.';
-insert into fsm_internal.feed_epochs (epoch, base, system_identifier, began_at)
-values (1, 0, (select c.system_identifier::text from pg_catalog.pg_control_system() c), pg_catalog.clock_timestamp());
+comment on column fsm_internal.feed_epochs.timeline is 'Of the cluster, from pg_control_checkpoint(): a server that took over, or was recovered to a point in time, has a higher one.';
+insert into fsm_internal.feed_epochs (epoch, base, system_identifier, timeline, began_at)
+select 1, 0, s.system_identifier::text, c.timeline_id, pg_catalog.clock_timestamp()
+from pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c;
 
 -- What is left of an erased session.
 create table fsm_internal.deleted_sessions (

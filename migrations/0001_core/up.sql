@@ -409,6 +409,7 @@ create table fsm_internal.feed_epochs (
   epoch integer not null,
   base bigint not null,
   system_identifier text not null,
+  timeline integer not null,
   began_at timestamptz not null,
   constraint feed_epochs_pkey primary key (epoch),
   constraint feed_epochs_base_of_epoch check (epoch between 1 and 32767 and base = (epoch - 1)::bigint << 48)
@@ -416,8 +417,10 @@ create table fsm_internal.feed_epochs (
 comment on table fsm_internal.feed_epochs is 'The clusters that the history was written in, one after the other; the newest is the present one.';
 comment on column fsm_internal.feed_epochs.base is 'What is added to the id of a transaction to give its position in the feed: 2^48 for each epoch before, which no cluster''s ids reach.';
 comment on column fsm_internal.feed_epochs.system_identifier is 'Of the cluster, from pg_control_system(): a copy restored elsewhere finds another there.';
-insert into fsm_internal.feed_epochs (epoch, base, system_identifier, began_at)
-values (1, 0, (select c.system_identifier::text from pg_catalog.pg_control_system() c), pg_catalog.clock_timestamp());
+comment on column fsm_internal.feed_epochs.timeline is 'Of the cluster, from pg_control_checkpoint(): a server that took over, or was recovered to a point in time, has a higher one.';
+insert into fsm_internal.feed_epochs (epoch, base, system_identifier, timeline, began_at)
+select 1, 0, s.system_identifier::text, c.timeline_id, pg_catalog.clock_timestamp()
+from pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c;
 
 -- What is left of an erased session.
 create table fsm_internal.deleted_sessions (
@@ -3851,7 +3854,7 @@ language sql
 stable
 return fsm_internal.refusal('SM051', 'turn token stale',
   jsonb_build_object('session_id', p_session_id, 'turn', p_turn, 'held_turn', p_held_turn),
-  'Nothing was written. The turn has expired or was ended, or the server was restarted after a crash: begin a new one, load the session, and decide anew. Without a turn, leave p_turn out.');
+  'Nothing was written. The turn has expired or was ended, or the server was restarted after a crash: begin a new one, load the session, and decide anew.');
 comment on function fsm_internal.stale_turn_refusal(text, bigint, bigint) is 'The refusal SM051. p_held_turn: the token that is held, null if none is.';
 
 -- internal/turns/turn_seconds.sql
@@ -5394,6 +5397,7 @@ as $$
 declare
   v_session fsm_internal.locked_session;
   v_outcome fsm_internal.outcome;
+  v_is_final boolean;
 begin
   select s.session_id, s.machine, s.machine_version, s.state, s.version, fsm_internal.read_context(s.session_id, s.context) || '{}',
     s.entered_at, s.created_at, s.updated_at, s.turn, s.wake_at
@@ -5405,10 +5409,13 @@ begin
   end if;
   from_state := v_session.state;
   to_state := coalesce(p_state_map ->> v_session.state, v_session.state);
-  if v_session.session_id is null or (fsm_internal.admission_of(p_machine, p_from_version, from_state)).is_final then
+  v_is_final := (fsm_internal.admission_of(p_machine, p_from_version, from_state)).is_final;
+  if v_session.session_id is null or v_is_final then
     return;  -- erased, moved or finished since it was listed
   end if;
-  v_outcome := fsm_internal.upgraded(v_session, p_to_version, to_state, p_patch, p_dry_run);
+  v_outcome := case
+    when v_is_final is null then fsm_internal.refused(fsm_internal.unknown_state_refusal(p_session_id, p_machine, p_from_version, from_state))
+    else fsm_internal.upgraded(v_session, p_to_version, to_state, p_patch, p_dry_run) end;
   if v_outcome.refusal is not null then
     perform fsm_internal.log_refusal(v_outcome.refusal) where not p_dry_run;
     code := case v_outcome.refusal ->> 'sqlstate'
@@ -6422,16 +6429,24 @@ stable
 as $$
 declare
   v_present text := (select c.system_identifier::text from pg_control_system() c);
-  v_known text := (select e.system_identifier from fsm_internal.feed_epochs e order by e.epoch desc limit 1);
+  v_timeline integer := (select c.timeline_id from pg_control_checkpoint() c);
+  v_known text;
+  v_known_timeline integer;
 begin
+  select e.system_identifier, e.timeline into v_known, v_known_timeline
+  from fsm_internal.feed_epochs e order by e.epoch desc limit 1;
   if v_present is distinct from v_known then
     return query select 'error', 'feed_epoch',
       format('the data come from cluster %s and are now in cluster %s: fsm.changes would skip what is written here', v_known, v_present),
       'Call fsm.new_feed_epoch() once, before anything is written.';
+  elsif v_timeline > v_known_timeline and not pg_is_in_recovery() then
+    return query select 'warning', 'feed_timeline',
+      format('this server took over or was recovered: its timeline is %s, that of the feed is %s', v_timeline, v_known_timeline),
+      'If anything that was acknowledged before may have been lost, call fsm.new_feed_epoch() once, before anything is written. If not (a synchronous standby took over), it does no harm.';
   end if;
 end
 $$;
-comment on function fsm_internal.doctor_feed() is 'Findings of fsm.doctor: a copy restored into another cluster, whose transaction ids begin anew.';
+comment on function fsm_internal.doctor_feed() is 'Findings of fsm.doctor: a copy restored into another cluster, whose transaction ids begin anew; a server that took over, and may use ids again.';
 
 -- internal/doctor/doctor_grants.sql
 create function fsm_internal.doctor_grants()
@@ -7628,7 +7643,7 @@ comment on function fsm.fire_deadlines(integer) is
   'Takes deadlines ("after" of a state) that are due, the longest overdue first, for at most p_limit sessions (null or above 1,000: 1,000 in one call); call it again while it returns rows. Any number of callers at once: each deadline is taken once, and a session that somebody is writing to is left for the next call. A row per session: version is the version that the deadline made, or null when it was refused, and then sqlstate and message say why (SM050 turn held, SM021 the target refuses the context, SM040 loop blocked, SM060 corrupt); a refused one is tried again after 30 seconds, then after twice as long each time up to an hour, at the end of the turn, or when the session is saved. A deadline is cancelled when the session leaves the state first. Errors: 22023 p_limit below 1; 40001 under REPEATABLE READ and SERIALIZABLE.';
 
 -- functions/operations/audit_head.sql
-create function fsm.audit_head(p_session_id text)
+create function fsm.audit_head(p_session_id text, p_version bigint default null)
 returns table (version bigint, hash text)
 language plpgsql
 stable
@@ -7640,13 +7655,14 @@ begin
   perform fsm_internal.check_session_exists(p_session_id);
   return query
     select s.version, encode(h.chain_hash, 'hex')
-    from fsm_internal.sessions s
-    left join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
-    where s.session_id = p_session_id;
+    from (
+      select coalesce(p_version, o.version) as version from fsm_internal.sessions o where o.session_id = p_session_id) s
+    left join fsm_internal.history h on h.session_id = p_session_id and h.version = s.version
+    where p_version is null or h.version is not null;
 end
 $$;
-comment on function fsm.audit_head(text) is
-  'The present version of a session and its hash, 64 hexadecimal digits, which covers every version before it; null when the machine keeps no audit chain. Kept outside, it proves later that nothing up to that version was changed. Errors: 22004, 22023, SM010 unknown session.';
+comment on function fsm.audit_head(text, bigint) is
+  'A version of a session (p_version null: the present one) and its hash, 64 hexadecimal digits, which covers every version before it; null when the machine keeps no audit chain. Keep version and hash outside: as long as that version is retained, the same question must give the same hash, and fsm.verify_sessions must find nothing; otherwise something up to that version was changed. No row: that version was never made or is no longer retained. Errors: 22004, 22023, SM010 unknown session.';
 
 -- functions/operations/changes.sql
 create function fsm.changes(p_after text default null, p_limit integer default 1000)
@@ -7725,7 +7741,7 @@ $$;
 comment on function fsm.doctor() is
   'What is wrong or risky with this installation: one row per finding, errors first; no rows: nothing to say. hint says what to do. Each check takes a bounded look, so it may be called every minute, on a hot standby too.
 error: server_version below 14; fsync or full_page_writes off; role (a role of fsmstore can log in, or is more than a plain role); grant (somebody may call, read or make what db/grants.sql does not give); definer (an API function without security definer or pinned search_path); owner (an object of ours belongs to somebody else, or fsm_owner may not read it: then what the tables hold is not looked at); trigger, rule, row_security, inheritance or foreign_key put onto our tables; unlogged_table; feed_epoch (a copy restored into another cluster); unknown_state (sessions in states that their machine version lacks).
-warning: synchronous_commit, default_transaction_isolation, track_counts, autovacuum; login_settings (a login of fsm_app or fsm_admin without the settings of db/recommended_settings.sql); public_connect; owner_member; extra_index; prepared_transaction (older than 10 minutes); lock_wait (longer than 10 seconds for a session''s lock); dead_rows; hot_updates; history_size (over 10 GiB and nothing trimmed for 30 days); deadlines_overdue (by more than 5 minutes); deadlines_refused (5 times and more).
+warning: synchronous_commit, default_transaction_isolation, track_counts, autovacuum; login_settings (a login of fsm_app or fsm_admin without the settings of db/recommended_settings.sql); public_connect; owner_member; feed_timeline (a server that took over, or was recovered to a point in time); extra_index; prepared_transaction (older than 10 minutes); lock_wait (longer than 10 seconds for a session''s lock); dead_rows; hot_updates; history_size (over 10 GiB and nothing trimmed for 30 days); deadlines_overdue (by more than 5 minutes); deadlines_refused (5 times and more).
 info: stuck_sessions (open and not written for 30 days). Stuck sessions and unknown states are looked for in about 2,000 pages of the table.
 Errors: none.';
 
@@ -7773,9 +7789,9 @@ declare
 begin
   -- Waits for every writer, and keeps new ones out until the new base is in force.
   lock table fsm_internal.history, fsm_internal.deleted_sessions in access exclusive mode;
-  insert into fsm_internal.feed_epochs (epoch, base, system_identifier, began_at)
-  select max(e.epoch) + 1, max(e.epoch)::bigint << 48, (select c.system_identifier::text from pg_control_system() c), clock_timestamp()
-  from fsm_internal.feed_epochs e
+  insert into fsm_internal.feed_epochs (epoch, base, system_identifier, timeline, began_at)
+  select e.last + 1, e.last::bigint << 48, s.system_identifier::text, c.timeline_id, clock_timestamp()
+  from (select max(o.epoch) as last from fsm_internal.feed_epochs o) e, pg_control_system() s, pg_control_checkpoint() c
   returning epoch, base into v_epoch, v_base;
   -- A default costs a write nothing; a base looked up in a table would cost every write a look.
   execute format('alter table fsm_internal.history alter column feed_position set default txid_current() + %s', v_base);
@@ -7786,7 +7802,7 @@ begin
 end
 $$;
 comment on function fsm.new_feed_epoch() is
-  'To be called once in a copy of the database that was restored into another cluster, before it is written to: from now on what is written comes after all that was restored in fsm.changes, although this cluster numbers its transactions anew. Cursors stay valid. Turns that were held in the original are void. Until it was called fsm.doctor reports an error. Waits for running writes and lets none in meanwhile, for the moment that it takes. Returns the number of the epoch as text. Called where it is not needed, it does no harm. Errors: none of its own; 55P03 when the caller''s lock_timeout passes while it waits.';
+  'To be called once in a copy of the database that was restored into another cluster, before it is written to: from now on what is written comes after all that was restored in fsm.changes, although this cluster numbers its transactions anew. Cursors stay valid. Turns that were held in the original are void. Until it was called fsm.doctor reports an error. To be called too after a recovery to a point in time, or after a failover to a standby that had not received everything: the server then uses the ids of what was lost again, and a reader that saw that would skip what is written under them. Waits for running writes and lets none in meanwhile, for the moment that it takes. Returns the number of the epoch as text. Called where it is not needed, it does no harm. Errors: none of its own; 55P03 when the caller''s lock_timeout passes while it waits.';
 
 -- functions/operations/purge_sessions.sql
 create function fsm.purge_sessions(p_idle interval, p_limit integer default 1000, p_only_final boolean default true)

@@ -57,10 +57,10 @@ class ReportOperations(BaseOperations):
         rows = yield report_statements.STUCK.bind(self._codec, idle=idle, limit=limit)
         return report_statements.STUCK.rows(rows, self._codec)
 
-    def audit_head(self, session_id: str) -> Steps[AuditHead]:
+    def audit_head(self, session_id: str, version: int | None) -> Steps[AuditHead | None]:
         """See SessionStore.audit_head."""
-        rows = yield report_statements.AUDIT_HEAD.bind(self._codec, session_id=session_id)
-        return report_statements.AUDIT_HEAD.row(rows, self._codec)
+        rows = yield report_statements.AUDIT_HEAD.bind(self._codec, session_id=session_id, version=version)
+        return report_statements.AUDIT_HEAD.row(rows, self._codec) if rows else None
 
     def changes(self, after: str | None, limit: int | None) -> Steps[list[Change]]:
         """See SessionStore.changes."""

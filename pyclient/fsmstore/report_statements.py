@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .jsonvalues import Codec
-from .parameters import BOOLEAN, INTEGER, INTERVAL, TEXT
+from .parameters import BIGINT, BOOLEAN, INTEGER, INTERVAL, TEXT
 from .report_rows import AuditHead, Change, DoctorFinding, FiredDeadline, LoopingSession, StuckSession, Violation
 from .retry import Repeat
 from .statements import Row, Statement, decoded, function, scalar
@@ -42,7 +42,14 @@ STUCK = function(
     idle=INTERVAL,
     limit=INTEGER,
 )
-AUDIT_HEAD = function("audit_head", "version, hash", lambda row, codec: AuditHead(*row), Repeat.READ, session_id=TEXT)
+AUDIT_HEAD = function(
+    "audit_head",
+    "version, hash",
+    lambda row, codec: AuditHead(*row),
+    Repeat.READ,
+    session_id=TEXT,
+    version=BIGINT,
+)
 CHANGES = function(
     "changes",
     "cursor, session_id, version, kind, from_state, to_state, event, at",

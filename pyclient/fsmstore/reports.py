@@ -70,13 +70,22 @@ class ReportMethods(Driver):
         """
         return self._run(self._operations.stuck_sessions(idle, limit))
 
-    def audit_head(self, session_id: str) -> AuditHead:
-        """Return a session's version and the hash that covers it and every version before, to be kept outside.
+    def audit_head(self, session_id: str, version: int | None = None) -> AuditHead | None:
+        """Return a version of a session and the hash that covers it and every version before, to be kept outside.
+
+        While that version is retained, the same question must give the same hash.
+
+        Args:
+            session_id: an existing session.
+            version: one of its versions; None: the present one.
+
+        Returns:
+            None: that version was never made or is no longer retained.
 
         Raises:
             SessionNotFound: SM010.
         """
-        return self._run(self._operations.audit_head(session_id))
+        return self._run(self._operations.audit_head(session_id, version))
 
     def changes(self, after: str | None = None, limit: int | None = 1000) -> list[Change]:
         """Return what was written to any session, in an order in which nothing is ever inserted before what was shown.
@@ -165,9 +174,9 @@ class AsyncReportMethods(AsyncDriver):
         """See SessionStore.stuck_sessions."""
         return await self._run(self._operations.stuck_sessions(idle, limit))
 
-    async def audit_head(self, session_id: str) -> AuditHead:
+    async def audit_head(self, session_id: str, version: int | None = None) -> AuditHead | None:
         """See SessionStore.audit_head."""
-        return await self._run(self._operations.audit_head(session_id))
+        return await self._run(self._operations.audit_head(session_id, version))
 
     async def changes(self, after: str | None = None, limit: int | None = 1000) -> list[Change]:
         """See SessionStore.changes."""

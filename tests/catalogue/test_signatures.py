@@ -97,7 +97,7 @@ SIGNATURES = {
         "p_idle interval, p_limit integer DEFAULT 100",
         "TABLE(session_id text, machine text, state text, version bigint, updated_at timestamp with time zone)",
     ),
-    "audit_head": ("p_session_id text", "TABLE(version bigint, hash text)"),
+    "audit_head": ("p_session_id text, p_version bigint DEFAULT NULL::bigint", "TABLE(version bigint, hash text)"),
     "metrics": ("", "jsonb"),
     "doctor": ("", "TABLE(severity text, check_name text, message text, hint text)"),
     "save_sessions": (

@@ -1,4 +1,4 @@
-create function fsm.audit_head(p_session_id text)
+create function fsm.audit_head(p_session_id text, p_version bigint default null)
 returns table (version bigint, hash text)
 language plpgsql
 stable
@@ -10,10 +10,11 @@ begin
   perform fsm_internal.check_session_exists(p_session_id);
   return query
     select s.version, encode(h.chain_hash, 'hex')
-    from fsm_internal.sessions s
-    left join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
-    where s.session_id = p_session_id;
+    from (
+      select coalesce(p_version, o.version) as version from fsm_internal.sessions o where o.session_id = p_session_id) s
+    left join fsm_internal.history h on h.session_id = p_session_id and h.version = s.version
+    where p_version is null or h.version is not null;
 end
 $$;
-comment on function fsm.audit_head(text) is
-  'The present version of a session and its hash, 64 hexadecimal digits, which covers every version before it; null when the machine keeps no audit chain. Kept outside, it proves later that nothing up to that version was changed. Errors: 22004, 22023, SM010 unknown session.';
+comment on function fsm.audit_head(text, bigint) is
+  'A version of a session (p_version null: the present one) and its hash, 64 hexadecimal digits, which covers every version before it; null when the machine keeps no audit chain. Keep version and hash outside: as long as that version is retained, the same question must give the same hash, and fsm.verify_sessions must find nothing; otherwise something up to that version was changed. No row: that version was never made or is no longer retained. Errors: 22004, 22023, SM010 unknown session.';

@@ -49,5 +49,5 @@ language sql
 stable
 return fsm_internal.refusal('SM051', 'turn token stale',
   jsonb_build_object('session_id', p_session_id, 'turn', p_turn, 'held_turn', p_held_turn),
-  'Nothing was written. The turn has expired or was ended, or the server was restarted after a crash: begin a new one, load the session, and decide anew. Without a turn, leave p_turn out.');
+  'Nothing was written. The turn has expired or was ended, or the server was restarted after a crash: begin a new one, load the session, and decide anew.');
 comment on function fsm_internal.stale_turn_refusal(text, bigint, bigint) is 'The refusal SM051. p_held_turn: the token that is held, null if none is.';

@@ -25,6 +25,7 @@ as $$
 declare
   v_session fsm_internal.locked_session;
   v_outcome fsm_internal.outcome;
+  v_is_final boolean;
 begin
   select s.session_id, s.machine, s.machine_version, s.state, s.version, fsm_internal.read_context(s.session_id, s.context) || '{}',
     s.entered_at, s.created_at, s.updated_at, s.turn, s.wake_at
@@ -36,10 +37,13 @@ begin
   end if;
   from_state := v_session.state;
   to_state := coalesce(p_state_map ->> v_session.state, v_session.state);
-  if v_session.session_id is null or (fsm_internal.admission_of(p_machine, p_from_version, from_state)).is_final then
+  v_is_final := (fsm_internal.admission_of(p_machine, p_from_version, from_state)).is_final;
+  if v_session.session_id is null or v_is_final then
     return;  -- erased, moved or finished since it was listed
   end if;
-  v_outcome := fsm_internal.upgraded(v_session, p_to_version, to_state, p_patch, p_dry_run);
+  v_outcome := case
+    when v_is_final is null then fsm_internal.refused(fsm_internal.unknown_state_refusal(p_session_id, p_machine, p_from_version, from_state))
+    else fsm_internal.upgraded(v_session, p_to_version, to_state, p_patch, p_dry_run) end;
   if v_outcome.refusal is not null then
     perform fsm_internal.log_refusal(v_outcome.refusal) where not p_dry_run;
     code := case v_outcome.refusal ->> 'sqlstate'

@@ -113,9 +113,9 @@ def test_whoever_leaves_is_not_tried_again(s: Api, db: psycopg.Connection[Any]) 
 def test_coming_back_counts_anew(s: Api, db: psycopg.Connection[Any]) -> None:
     s.fire()
     s.move("s-1", "GO", "BACK")
-    age(db, "59 seconds")
+    age(db, "50 seconds")
     assert s.fire() == []
-    age(db, "1 second")
+    age(db, "10 seconds")
     assert [row.sqlstate for row in s.fire()] == ["SM021"]
     assert deadline(db, "s-1")[1] == 1
 

@@ -130,7 +130,7 @@ def test_a_corrupt_session_is_reported_with_the_rest(two: Api, db: Connection) -
     assert upgrade(two) == [
         ("a", "a", 1, None),
         ("b", "b", 2, "unmapped_state"),
-        ("nowhere", "nowhere", 1, "unmapped_state"),
+        ("nowhere", "nowhere", 1, "corrupt"),
     ]
 
 

@@ -40,6 +40,18 @@ def test_the_newest_hash_and_its_version(s: Api, reader: Api, db: psycopg.Connec
     assert len(set(seen)) == 3
 
 
+def test_a_kept_hash_is_found_again_while_its_version_is(s: Api, reader: Api, db: psycopg.Connection[Any]) -> None:
+    kept = reader.one("audit_head", session_id="chained")
+    for _ in range(3):
+        s.send("chained", "GO")
+    assert reader.one("audit_head", session_id="chained", version=kept.version) == kept
+    assert reader.rows("audit_head", session_id="chained", version=99) == []
+    assert reader.rows("audit_head", session_id="chained", version=0) == []
+    db.execute("update fsm_internal.history set at = at - interval '1 hour'")
+    db.execute("select fsm.trim_history(1, p_keep_for => '0')")
+    assert reader.rows("audit_head", session_id="chained", version=kept.version) == []
+
+
 def test_no_chain_no_hash(s: Api, reader: Api) -> None:
     s.send("plain", "OPEN")
     assert tuple(reader.one("audit_head", session_id="plain")) == (2, None)

@@ -29,9 +29,20 @@ def test_a_copy_in_another_cluster(db: psycopg.Connection[Any], findings: Findin
     assert "fsm.new_feed_epoch()" in hint
     db.execute(
         "insert into fsm_internal.feed_epochs"
-        " select 2, 1::bigint << 48, system_identifier::text, now() from pg_control_system()"
+        " select 2, 1::bigint << 48, system_identifier::text, 1, now() from pg_control_system()"
     )
     assert findings("feed_epoch") == [], "only the newest counts"
+
+
+def test_a_server_that_took_over(db: psycopg.Connection[Any], findings: Findings) -> None:
+    assert findings("feed_timeline") == []
+    db.execute("update fsm_internal.feed_epochs set timeline = timeline - 1")
+    [(severity, message, hint)] = findings("feed_timeline")
+    assert severity == "warning"
+    assert message == "this server took over or was recovered: its timeline is 1, that of the feed is 0"
+    assert "fsm.new_feed_epoch()" in hint
+    db.execute("select fsm.new_feed_epoch()")
+    assert findings("feed_timeline") == []
 
 
 def test_sessions_in_unknown_states(api: Api, db: psycopg.Connection[Any], findings: Findings) -> None:

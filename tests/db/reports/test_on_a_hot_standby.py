@@ -101,6 +101,7 @@ def test_calls_that_read(standby: Api) -> None:
     for function, arguments, expected in CALLS:
         with case(function):
             assert [row[0] for row in standby.rows(function, **arguments)] == expected
+    assert standby.rows("verify_sessions") == []
     with refused("22023"):
         standby.rows("load_context", session_id="s-1", paths=["$.["])
     assert "class open present" in standby.one("diagram", machine="door", session_id="s-1").diagram
