@@ -6863,6 +6863,7 @@ begin
       jsonb_build_object('machine', v_machine, 'findings', v_findings),
       'Nothing was stored. Correct every finding of severity error; fsm.check_machine gives the same list as rows.');
   end if;
+  perform fsm_internal.make_durable();
   -- Before anything is read: of two that define the machine at once, the second sees what the first made.
   perform pg_advisory_xact_lock(hashtextextended('fsm:machine:' || v_machine, 0));
   select v.machine_version as number, v.definition = p_definition as same into v_newest
@@ -6950,6 +6951,7 @@ begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
   perform fsm_internal.check_not_null('p_machine_version', p_machine_version);
   perform fsm_internal.check_not_null('p_retired', p_retired);
+  perform fsm_internal.make_durable();
   update fsm_internal.machine_versions v set retired = p_retired
   where v.machine = p_machine and v.machine_version = p_machine_version and v.retired <> p_retired;
   if found then
@@ -7787,6 +7789,7 @@ declare
   v_epoch integer;
   v_base bigint;
 begin
+  perform fsm_internal.make_durable();
   -- Waits for every writer, and keeps new ones out until the new base is in force.
   lock table fsm_internal.history, fsm_internal.deleted_sessions in access exclusive mode;
   insert into fsm_internal.feed_epochs (epoch, base, system_identifier, timeline, began_at)

@@ -17,6 +17,7 @@ begin
       jsonb_build_object('machine', v_machine, 'findings', v_findings),
       'Nothing was stored. Correct every finding of severity error; fsm.check_machine gives the same list as rows.');
   end if;
+  perform fsm_internal.make_durable();
   -- Before anything is read: of two that define the machine at once, the second sees what the first made.
   perform pg_advisory_xact_lock(hashtextextended('fsm:machine:' || v_machine, 0));
   select v.machine_version as number, v.definition = p_definition as same into v_newest

@@ -9,6 +9,7 @@ begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
   perform fsm_internal.check_not_null('p_machine_version', p_machine_version);
   perform fsm_internal.check_not_null('p_retired', p_retired);
+  perform fsm_internal.make_durable();
   update fsm_internal.machine_versions v set retired = p_retired
   where v.machine = p_machine and v.machine_version = p_machine_version and v.retired <> p_retired;
   if found then

@@ -9,6 +9,7 @@ declare
   v_epoch integer;
   v_base bigint;
 begin
+  perform fsm_internal.make_durable();
   -- Waits for every writer, and keeps new ones out until the new base is in force.
   lock table fsm_internal.history, fsm_internal.deleted_sessions in access exclusive mode;
   insert into fsm_internal.feed_epochs (epoch, base, system_identifier, timeline, began_at)
