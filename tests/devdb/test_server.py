@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import pytest
 
 from fsmstore.devdb import NoPostgres, Server
 from fsmstore.devdb.account import server_account
+from support.processes import line_of, status_of
 from support.run import clean_environment
 from support.servers import own_server
 from support.waiting import wait_until
@@ -155,36 +155,6 @@ with Server(*sys.argv[1:]) as server, psycopg.connect(server.dsn()) as conn:
 """
 
 
-def _line_of(process: subprocess.Popen[str]) -> str:
-    """The next line of its output; an empty one when it says nothing for a minute, and is killed for it."""
-    assert process.stdout is not None
-    watch = threading.Timer(60, process.kill)
-    watch.start()
-    try:
-        return process.stdout.readline()
-    finally:
-        watch.cancel()
-
-
-def _status_of(child: int) -> int:
-    """The exit status of a forked child; it is killed when it does not come in time."""
-    status: list[int] = []
-
-    def ended() -> bool:
-        pid, how = os.waitpid(child, os.WNOHANG)
-        if pid:
-            status.append(os.waitstatus_to_exitcode(how))
-        return bool(pid)
-
-    try:
-        wait_until(ended, f"the forked child {child} ends", timeout=60)
-    except BaseException:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        raise
-    return status[0]
-
-
 def _hold(*arguments: str) -> tuple[subprocess.Popen[str], int, Path]:
     process = subprocess.Popen(
         [sys.executable, "-c", _HOLD, *arguments],
@@ -194,7 +164,7 @@ def _hold(*arguments: str) -> tuple[subprocess.Popen[str], int, Path]:
         env=clean_environment(),
     )
     assert process.stdout is not None
-    pid, base = _line_of(process).split()
+    pid, base = line_of(process).split()
     return process, int(pid), Path(base)
 
 
@@ -225,7 +195,7 @@ def test_a_forked_child_does_not_stop_it() -> None:
         if child == 0:
             server.stop()
             os._exit(0)
-        assert _status_of(child) == 0
+        assert status_of(child) == 0
         assert _answer(server.dsn()) == 1
 
 
@@ -378,7 +348,7 @@ def test_as_an_ordinary_user(place: Path, monkeypatch: pytest.MonkeyPatch) -> No
             raise
         finally:
             os._exit(status)
-    assert _status_of(child) == 0
+    assert status_of(child) == 0
     assert {path.owner() for path in (place / "base").iterdir()} == {"nobody"}
 
 
@@ -386,7 +356,7 @@ def test_the_command_line_runs_until_it_is_told_to_stop(place: Path) -> None:
     command = [sys.executable, "-m", "fsmstore.devdb", str(place / "base")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment())
     assert process.stdout is not None
-    dsn = _line_of(process).strip()
+    dsn = line_of(process).strip()
     with psycopg.connect(dsn) as conn:
         assert conn.execute("select 1").fetchone() == (1,)
     process.terminate()
