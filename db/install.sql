@@ -17,6 +17,7 @@
 \ir internal/common/refuse.sql
 \ir internal/common/arguments.sql
 \ir internal/machines/candidate_findings.sql
+\ir internal/machines/chosen_version.sql
 \ir internal/machines/deadline_findings.sql
 \ir internal/machines/definition_keys.sql
 \ir internal/machines/definition_values.sql
@@ -97,7 +98,6 @@
 \ir internal/loops/loops_of.sql
 \ir internal/loops/passage_at.sql
 \ir internal/turns/turn_refusal.sql
-\ir internal/turns/turn_seconds.sql
 \ir internal/turns/turns.sql
 \ir internal/deadlines/after_firing.sql
 \ir internal/deadlines/fire_deadline.sql
@@ -123,7 +123,6 @@
 \ir internal/sessions/save_refusal.sql
 \ir internal/sessions/save_session.sql
 \ir internal/sessions/send_event.sql
-\ir internal/sessions/session_now.sql
 \ir internal/sessions/settle_write.sql
 \ir internal/sessions/update_context.sql
 \ir internal/batches/batch_item.sql
@@ -142,7 +141,7 @@
 \ir internal/diagrams/diagram_parts.sql
 \ir internal/diagrams/dot_diagram.sql
 \ir internal/diagrams/mermaid_diagram.sql
-\ir internal/diagrams/version_to_draw.sql
+\ir internal/diagrams/version_of_session.sql
 \ir internal/doctor/doctor_deadlines.sql
 \ir internal/doctor/doctor_definers.sql
 \ir internal/doctor/doctor_feed.sql

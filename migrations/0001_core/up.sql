@@ -688,7 +688,7 @@ end
 $$;
 comment on function fsm_internal.check_limit(bigint) is 'Argument check: 22023 if p_limit is below 1; null is no limit and passes.';
 
-create function fsm_internal.seconds_of(p_argument text, p_interval interval, p_max_seconds numeric)
+create function fsm_internal.seconds_of(p_argument text, p_interval interval, p_max_seconds numeric, p_above_zero boolean default false)
 returns numeric
 language plpgsql
 stable
@@ -698,16 +698,16 @@ declare
   v_seconds numeric := case when isfinite(p_interval) then extract(epoch from p_interval) else p_max_seconds + 1 end;
 begin
   perform fsm_internal.check_not_null(p_argument, p_interval);
-  if v_seconds < 0 or v_seconds > p_max_seconds then
+  if v_seconds < 0 or v_seconds > p_max_seconds or (p_above_zero and v_seconds = 0) then
     perform fsm_internal.refuse(fsm_internal.argument_refusal(p_argument, 'interval out of range',
       jsonb_build_object('seconds', v_seconds, 'max_seconds', p_max_seconds),
-      format('Give %s as an interval of 0 to %s seconds.', p_argument, p_max_seconds)));
+      format('Give %s as an interval %s %s seconds.', p_argument, case when p_above_zero then 'above 0, of at most' else 'of 0 to' end, p_max_seconds)));
   end if;
   return v_seconds;
 end
 $$;
-comment on function fsm_internal.seconds_of(text, interval, numeric) is
-  'An interval in seconds, a month being 30 days. Argument check: 22004 if null, 22023 if negative or over p_max_seconds.';
+comment on function fsm_internal.seconds_of(text, interval, numeric, boolean) is
+  'An interval in seconds, a month being 30 days. Argument check: 22004 if null, 22023 if negative, over p_max_seconds, or with p_above_zero zero.';
 
 -- On the hot path one test for the usual case, inlined; which argument is wrong is found out after it failed.
 create function fsm_internal.is_name(p_value text, p_max_bytes integer)
@@ -763,6 +763,28 @@ begin
 end
 $$;
 comment on function fsm_internal.candidate_findings(jsonb) is 'What is wrong with candidates, apart from where they lead and whether their guards are predicates.';
+
+-- internal/machines/chosen_version.sql
+create function fsm_internal.chosen_version(p_machine text, p_machine_version integer)
+returns integer
+language plpgsql
+stable
+as $$
+declare
+  v_version integer := (
+    select v.machine_version from fsm_internal.machine_versions v
+    where v.machine = p_machine
+      and case when p_machine_version is null then not v.retired else v.machine_version = p_machine_version end
+    order by v.machine_version desc limit 1);
+begin
+  if v_version is null then
+    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
+  end if;
+  return v_version;
+end
+$$;
+comment on function fsm_internal.chosen_version(text, integer) is
+  'p_machine_version, or the newest that is not retired when that is null. SM001 when there is none.';
 
 -- internal/machines/deadline_findings.sql
 create function fsm_internal.deadline_findings(p_definition jsonb)
@@ -3410,6 +3432,7 @@ declare
   v_keys text[] := '{}'::text[];
   v_cut jsonb;
   v_set jsonb;
+  v_gone jsonb;
   v_drop text[];
 begin
   -- Sameness is of the image: jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
@@ -3423,7 +3446,7 @@ begin
   if cardinality(v_after) > 64 then
     return fsm_internal.change_of_many_keys(p_before, p_after || '{}');
   end if;
-  v_set := p_before - v_after;  -- the keys that are gone
+  v_gone := p_before - v_after;
   foreach v_key in array v_after loop
     continue when record_image_eq(row(p_before -> v_key), row(p_after -> v_key));
     v_keys := v_keys || v_key;
@@ -3432,11 +3455,11 @@ begin
     elsif fsm_internal.array_only_grew(p_before -> v_key, p_after -> v_key) then
       v_cut := coalesce(v_cut, '{}') || jsonb_build_object(v_key, jsonb_array_length(p_before -> v_key));
     else
-      v_set := v_set || jsonb_build_object(v_key, p_before -> v_key);
+      v_set := coalesce(v_set, '{}') || jsonb_build_object(v_key, p_before -> v_key);
     end if;
   end loop;
   return (v_keys,
-    case when v_set = '{}' then '{}' else jsonb_build_object('set', v_set) end
+    case when v_set is null and v_gone = '{}' then '{}' else jsonb_build_object('set', v_gone || coalesce(v_set, '{}')) end
     || case when v_cut is null then '{}' else jsonb_build_object('cut', v_cut) end
     || case when v_drop is null then '{}' else jsonb_build_object('drop', v_drop) end)::fsm_internal.context_change;
 end
@@ -3856,24 +3879,6 @@ return fsm_internal.refusal('SM051', 'turn token stale',
   jsonb_build_object('session_id', p_session_id, 'turn', p_turn, 'held_turn', p_held_turn),
   'Nothing was written. The turn has expired or was ended, or the server was restarted after a crash: begin a new one, load the session, and decide anew.');
 comment on function fsm_internal.stale_turn_refusal(text, bigint, bigint) is 'The refusal SM051. p_held_turn: the token that is held, null if none is.';
-
--- internal/turns/turn_seconds.sql
-create function fsm_internal.turn_seconds(p_ttl interval)
-returns numeric
-language plpgsql
-stable
-as $$
-declare
-  v_seconds numeric := fsm_internal.seconds_of('p_ttl', p_ttl, 3600);
-begin
-  if v_seconds = 0 then
-    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_ttl', 'interval out of range',
-      jsonb_build_object('seconds', 0, 'max_seconds', 3600), 'Give p_ttl as an interval above 0, of at most 1 hour.'));
-  end if;
-  return v_seconds;
-end
-$$;
-comment on function fsm_internal.turn_seconds(interval) is 'How long a turn is to last. Argument check: 22004 if null, 22023 unless above 0 and at most 1 hour.';
 
 -- internal/turns/turns.sql
 create function fsm_internal.begin_turn(p_session_id text, p_holder text, p_ttl_seconds numeric, p_request_id uuid)
@@ -4596,9 +4601,9 @@ as $$
 begin
   return fsm_internal.chain_hash(
     (select h.chain_hash from fsm_internal.history h where h.session_id = p_session.session_id and h.version = p_session.version),
-    jsonb_build_array(p_session.session_id, p_session.version + 1, p_write.kind, p_session.machine_version, p_session.state,
+    fsm_internal.chain_columns((p_session.session_id, p_session.version + 1, p_write.kind, p_session.machine_version, p_session.state,
       p_write.to_state, p_write.event, p_write.actor, session_user, p_write.note, p_write.request_id, p_loop_detected,
-      extract(epoch from p_at), extract(epoch from p_entered_at), p_write.undo),
+      p_at, p_entered_at, p_write.undo, null, null)::fsm_internal.history),
     p_write.context);
 end
 $$;
@@ -4612,6 +4617,15 @@ immutable
 return sha256(coalesce(p_previous, '') || sha256(convert_to(p_columns::text, 'UTF8')) || sha256(convert_to(p_context::text, 'UTF8')));
 comment on function fsm_internal.chain_hash(bytea, jsonb, jsonb) is
   'One link of the hash chain: sha256 of the hash before, sha256 of the row''s columns as a JSON array (in the order of the table, times as seconds since the epoch), and sha256 of the context''s text after the write.';
+
+create function fsm_internal.chain_columns(p_line fsm_internal.history)
+returns jsonb
+language sql
+stable
+return jsonb_build_array(p_line.session_id, p_line.version, p_line.kind::text, p_line.machine_version, p_line.from_state,
+  p_line.to_state, p_line.event, p_line.actor, p_line.db_user, p_line.note, p_line.request_id, p_line.loop_detected,
+  extract(epoch from p_line.at), extract(epoch from p_line.entered_at), p_line.undo);
+comment on function fsm_internal.chain_columns(fsm_internal.history) is 'The columns of a row of history as its hash covers them.';
 
 -- internal/sessions/open_session.sql
 create function fsm_internal.open_session(
@@ -5084,28 +5098,6 @@ $$;
 comment on function fsm_internal.send_event(text, text, jsonb, bigint, uuid, bigint, text, jsonb, jsonb) is
   'fsm.send_event behind its argument checks: everything it touches belongs to p_session_id or to the definitions.';
 
--- internal/sessions/session_now.sql
-create function fsm_internal.session_now(p_session_id text)
-returns table (
-  session_id text, machine text, machine_version integer, state text, version bigint, context jsonb, context_version integer,
-  is_final boolean, entered_at timestamptz, created_at timestamptz, updated_at timestamptz)
-language plpgsql
-volatile
-as $$
-begin
-  return query
-    select r.session_id, r.machine, r.machine_version, r.state, r.version, fsm_internal.read_context(r.session_id, r.context), t.context_version,
-      coalesce(t.is_final, fsm_internal.refuse_unknown_state(r.session_id, r.machine, r.machine_version, r.state)),
-      r.entered_at, r.created_at, r.updated_at
-    from fsm_internal.sessions r
-    left join fsm_internal.machine_states t
-      on t.machine = r.machine and t.machine_version = r.machine_version and t.state = r.state
-    where r.session_id = p_session_id;
-end
-$$;
-comment on function fsm_internal.session_now(text) is
-  'The session_row as this transaction sees it now, its own changes included. SM060 the stored state is not one of its machine.';
-
 -- internal/sessions/settle_write.sql
 create function fsm_internal.settle_write(
   p_session fsm_internal.locked_session, p_write fsm_internal.pending_write,
@@ -5322,8 +5314,9 @@ declare
   v_wrong record;
 begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
-  perform fsm_internal.check_machine_version(p_machine, 'p_from_version', p_from_version);
-  perform fsm_internal.check_machine_version(p_machine, 'p_to_version', p_to_version);
+  perform fsm_internal.check_not_null('p_from_version', p_from_version);
+  perform fsm_internal.check_not_null('p_to_version', p_to_version);
+  perform fsm_internal.chosen_version(p_machine, v.version) from (values (p_from_version), (p_to_version)) v (version);
   if p_from_version = p_to_version then
     perform fsm_internal.refuse(fsm_internal.argument_refusal('p_to_version', 'upgrade to the same version', jsonb_build_object('machine_version', p_to_version),
       'Give two different versions of the machine.'));
@@ -5354,20 +5347,6 @@ end
 $$;
 comment on function fsm_internal.check_upgrade(text, integer, integer, jsonb, jsonb) is
   'What fsm.upgrade_sessions checks before it looks at any session: 22004, 22023, SM001, SM021.';
-
-create function fsm_internal.check_machine_version(p_machine text, p_argument text, p_machine_version integer)
-returns void
-language plpgsql
-stable
-as $$
-begin
-  perform fsm_internal.check_not_null(p_argument, p_machine_version);
-  if not exists (select from fsm_internal.machine_versions v where v.machine = p_machine and v.machine_version = p_machine_version) then
-    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
-  end if;
-end
-$$;
-comment on function fsm_internal.check_machine_version(text, text, integer) is 'Argument check: 22004 if null, SM001 unless the machine has this version, retired or not.';
 
 -- internal/upgrades/upgrade_session.sql
 create function fsm_internal.sessions_to_upgrade(p_machine text, p_machine_version integer, p_after_session_id text, p_limit integer)
@@ -5505,22 +5484,6 @@ $$;
 comment on function fsm_internal.cut_history(text, bigint, timestamptz, bigint) is
   'Removes the oldest p_limit rows of a session''s history that are not above p_last_version and older than p_before, and notes where it was cut. Its lock must be held. Returns how many.';
 
-create function fsm_internal.longest_loop_windows()
-returns table (machine text, loop_window interval)
-language plpgsql
-stable
-as $$
-begin
-  return query
-    select v.machine, greatest(interval '0', max(c.loop_window), max(d.loop_window))
-    from (select distinct m.machine from fsm_internal.machine_versions m) v
-    left join lateral (select max(o.loop_window) as loop_window from fsm_internal.machine_candidates o where o.machine = v.machine) c on true
-    left join lateral (select max(o.loop_window) as loop_window from fsm_internal.machine_delays o where o.machine = v.machine) d on true
-    group by v.machine;
-end
-$$;
-comment on function fsm_internal.longest_loop_windows() is 'How far back loop detection may look, for each machine: the longest window of any rule of any of its versions.';
-
 -- internal/operations/feed.sql
 create function fsm_internal.feed_horizon()
 returns bigint
@@ -5623,15 +5586,6 @@ end
 $$;
 comment on function fsm_internal.past_problems(text) is
   'What is wrong with the contexts of a session: each retained version is rebuilt, from the present backwards, and held against its hash and against what its state admits.';
-
-create function fsm_internal.chain_columns(p_line fsm_internal.history)
-returns jsonb
-language sql
-stable
-return jsonb_build_array(p_line.session_id, p_line.version, p_line.kind::text, p_line.machine_version, p_line.from_state,
-  p_line.to_state, p_line.event, p_line.actor, p_line.db_user, p_line.note, p_line.request_id, p_line.loop_detected,
-  extract(epoch from p_line.at), extract(epoch from p_line.entered_at), p_line.undo);
-comment on function fsm_internal.chain_columns(fsm_internal.history) is 'The columns of a row of history as its hash covers them: what fsm_internal.next_chain_hash hashed.';
 
 create function fsm_internal.undo_applies(p_context jsonb, p_undo jsonb)
 returns boolean
@@ -5950,18 +5904,12 @@ as $$
 begin
   -- wake_at only says when to look; what is due, the session's own stay in its state says.
   return query
-    select w.session_id, w.due_at
-    from (
-      select d.session_id, s.entered_at + n.delay_ms * interval '1 millisecond' as due_at
-      from (
-        select l.session_id, l.fired_ms, l.fired_entered_at from fsm_internal.deadlines l
-        where l.wake_at <= p_at order by l.wake_at limit p_limit) d
-      join fsm_internal.sessions s on s.session_id = d.session_id
-      cross join lateral (
-        select min(m.delay_ms) as delay_ms from fsm_internal.machine_delays m
-        where m.machine = s.machine and m.machine_version = s.machine_version and m.state = s.state
-          and m.delay_ms > case when d.fired_entered_at = s.entered_at then d.fired_ms else 0 end) n) w
-    where w.due_at <= p_at;
+    select d.session_id, n.due_at
+    from (select l.* from fsm_internal.deadlines l where l.wake_at <= p_at order by l.wake_at limit p_limit) d
+    join fsm_internal.sessions s on s.session_id = d.session_id
+    cross join lateral (select fsm_internal.next_deadline(s.machine, s.machine_version, s.state, s.entered_at,
+      case when d.fired_entered_at = s.entered_at then d.fired_ms end) as due_at offset 0) n
+    where n.due_at <= p_at;
 end
 $$;
 comment on function fsm_internal.overdue_deadlines(timestamptz, integer) is
@@ -6310,28 +6258,7 @@ return (
 comment on function fsm_internal.mermaid_text(text) is
   'A text for a mermaid label, in quotes or behind a colon: what would end it or mean something there and a blank at either end, is written as an entity, control characters as a dot.';
 
--- internal/diagrams/version_to_draw.sql
-create function fsm_internal.version_to_draw(p_machine text, p_machine_version integer)
-returns integer
-language plpgsql
-stable
-as $$
-declare
-  v_version integer := (
-    select v.machine_version from fsm_internal.machine_versions v
-    where v.machine = p_machine
-      and case when p_machine_version is null then not v.retired else v.machine_version = p_machine_version end
-    order by v.machine_version desc limit 1);
-begin
-  if v_version is null then
-    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
-  end if;
-  return v_version;
-end
-$$;
-comment on function fsm_internal.version_to_draw(text, integer) is
-  'p_machine_version, or the newest that is not retired when that is null. SM001 when there is none.';
-
+-- internal/diagrams/version_of_session.sql
 create function fsm_internal.version_of_session(p_session_id text, p_machine text)
 returns integer
 language plpgsql
@@ -6478,7 +6405,7 @@ begin
         when 'schema' then o.is_api and a.privilege_type = 'USAGE' and r.rolname in ('fsm_app', 'fsm_reader', 'fsm_monitor', 'fsm_admin')
         when 'function' then o.is_api and (r.rolname = 'fsm_admin' or o.plain = any (fsm_internal.calls_of(r.rolname)))
         when 'view' then o.is_api and a.privilege_type = 'SELECT' and (
-          r.rolname = 'fsm_admin' or (r.rolname in ('fsm_reader', 'fsm_monitor') and o.plain <> 'quarantine'))
+          r.rolname in ('fsm_admin', 'fsm_reader', 'fsm_monitor'))
         else false
       end, false)
     from (
@@ -6906,7 +6833,7 @@ begin
     v_own_version := fsm_internal.version_of_session(p_session_id, p_machine);
   end if;
   v_parts := fsm_internal.diagram_parts(p_machine,
-    fsm_internal.version_to_draw(p_machine, coalesce(p_machine_version, v_own_version)), p_session_id);
+    fsm_internal.chosen_version(p_machine, coalesce(p_machine_version, v_own_version)), p_session_id);
   return case p_format when 'mermaid' then fsm_internal.mermaid_diagram(v_parts) else fsm_internal.dot_diagram(v_parts) end;
 end
 $$;
@@ -6921,19 +6848,11 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_definition jsonb;
 begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
-  select v.definition into v_definition
-  from fsm_internal.machine_versions v
-  where v.machine = p_machine
-    and case when p_machine_version is null then not v.retired else v.machine_version = p_machine_version end
-  order by v.machine_version desc limit 1;
-  if not found then
-    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
-  end if;
-  return v_definition;
+  return (
+    select v.definition from fsm_internal.machine_versions v
+    where v.machine = p_machine and v.machine_version = fsm_internal.chosen_version(p_machine, p_machine_version));
 end
 $$;
 comment on function fsm.machine_definition(text, integer) is
@@ -7485,13 +7404,7 @@ begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
   perform fsm_internal.check_text('p_state', p_state, 128);
   perform fsm_internal.check_not_null('p_context', p_context);
-  select v.machine_version into v_version
-  from fsm_internal.machine_versions v
-  where v.machine = p_machine and (v.machine_version = p_machine_version or (p_machine_version is null and not v.retired))
-  order by v.machine_version desc limit 1;
-  if v_version is null then
-    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
-  end if;
+  v_version := fsm_internal.chosen_version(p_machine, p_machine_version);
   return query select f.code, f.path, f.message from fsm_internal.context_findings(p_machine, v_version, p_state, p_context) f;
 end
 $$;
@@ -7564,11 +7477,11 @@ declare
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   perform fsm_internal.check_text('p_holder', p_holder, 512);
-  v_begun := fsm_internal.begin_turn(p_session_id, p_holder, fsm_internal.turn_seconds(p_ttl), p_request_id);
+  v_begun := fsm_internal.begin_turn(p_session_id, p_holder, fsm_internal.seconds_of('p_ttl', p_ttl, 3600, p_above_zero => true), p_request_id);
   return query
     select v_begun.turn, nullif(v_begun.expires_at, '-infinity'), s.session_id, s.machine, s.machine_version, s.state, s.version, s.context, s.context_version,
       s.is_final, s.entered_at, s.created_at, s.updated_at
-    from fsm_internal.session_now(p_session_id) s;
+    from fsm.load_session(p_session_id) s;
 end
 $$;
 comment on function fsm.begin_turn(text, text, interval, uuid) is
@@ -7602,7 +7515,7 @@ as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   perform fsm_internal.check_not_null('p_turn', p_turn);
-  return fsm_internal.extend_turn(p_session_id, p_turn, fsm_internal.turn_seconds(p_ttl));
+  return fsm_internal.extend_turn(p_session_id, p_turn, fsm_internal.seconds_of('p_ttl', p_ttl, 3600, p_above_zero => true));
 end
 $$;
 comment on function fsm.extend_turn(text, bigint, interval) is
@@ -7904,12 +7817,12 @@ begin
       'Give p_keep_versions 1 or more: the newest version is the session as it is.'));
   end if;
   for v_session in
-    select s.session_id, s.version - p_keep_versions as last_version, v_now - greatest(v_keep_for, w.loop_window) as before
+    select s.session_id, s.version - p_keep_versions as last_version, v_now - greatest(v_keep_for, w.longest) as before
     from fsm_internal.sessions s
-    join fsm_internal.longest_loop_windows() w using (machine)
+    left join fsm_internal.loop_windows() w using (machine)
     where s.version > p_keep_versions and exists (
       select from fsm_internal.history h
-      where h.session_id = s.session_id and h.version <= s.version - p_keep_versions and h.at < v_now - greatest(v_keep_for, w.loop_window))
+      where h.session_id = s.session_id and h.version <= s.version - p_keep_versions and h.at < v_now - greatest(v_keep_for, w.longest))
   loop
     continue when not fsm_internal.try_lock_session(v_session.session_id);
     v_removed := v_removed + fsm_internal.cut_history(v_session.session_id, v_session.last_version, v_session.before, p_limit - v_removed);

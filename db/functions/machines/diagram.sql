@@ -21,7 +21,7 @@ begin
     v_own_version := fsm_internal.version_of_session(p_session_id, p_machine);
   end if;
   v_parts := fsm_internal.diagram_parts(p_machine,
-    fsm_internal.version_to_draw(p_machine, coalesce(p_machine_version, v_own_version)), p_session_id);
+    fsm_internal.chosen_version(p_machine, coalesce(p_machine_version, v_own_version)), p_session_id);
   return case p_format when 'mermaid' then fsm_internal.mermaid_diagram(v_parts) else fsm_internal.dot_diagram(v_parts) end;
 end
 $$;

@@ -5,19 +5,11 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_definition jsonb;
 begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
-  select v.definition into v_definition
-  from fsm_internal.machine_versions v
-  where v.machine = p_machine
-    and case when p_machine_version is null then not v.retired else v.machine_version = p_machine_version end
-  order by v.machine_version desc limit 1;
-  if not found then
-    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
-  end if;
-  return v_definition;
+  return (
+    select v.definition from fsm_internal.machine_versions v
+    where v.machine = p_machine and v.machine_version = fsm_internal.chosen_version(p_machine, p_machine_version));
 end
 $$;
 comment on function fsm.machine_definition(text, integer) is

@@ -12,13 +12,7 @@ begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
   perform fsm_internal.check_text('p_state', p_state, 128);
   perform fsm_internal.check_not_null('p_context', p_context);
-  select v.machine_version into v_version
-  from fsm_internal.machine_versions v
-  where v.machine = p_machine and (v.machine_version = p_machine_version or (p_machine_version is null and not v.retired))
-  order by v.machine_version desc limit 1;
-  if v_version is null then
-    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
-  end if;
+  v_version := fsm_internal.chosen_version(p_machine, p_machine_version);
   return query select f.code, f.path, f.message from fsm_internal.context_findings(p_machine, v_version, p_state, p_context) f;
 end
 $$;

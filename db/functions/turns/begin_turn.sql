@@ -14,11 +14,11 @@ declare
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   perform fsm_internal.check_text('p_holder', p_holder, 512);
-  v_begun := fsm_internal.begin_turn(p_session_id, p_holder, fsm_internal.turn_seconds(p_ttl), p_request_id);
+  v_begun := fsm_internal.begin_turn(p_session_id, p_holder, fsm_internal.seconds_of('p_ttl', p_ttl, 3600, p_above_zero => true), p_request_id);
   return query
     select v_begun.turn, nullif(v_begun.expires_at, '-infinity'), s.session_id, s.machine, s.machine_version, s.state, s.version, s.context, s.context_version,
       s.is_final, s.entered_at, s.created_at, s.updated_at
-    from fsm_internal.session_now(p_session_id) s;
+    from fsm.load_session(p_session_id) s;
 end
 $$;
 comment on function fsm.begin_turn(text, text, interval, uuid) is

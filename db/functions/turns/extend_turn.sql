@@ -8,7 +8,7 @@ as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   perform fsm_internal.check_not_null('p_turn', p_turn);
-  return fsm_internal.extend_turn(p_session_id, p_turn, fsm_internal.turn_seconds(p_ttl));
+  return fsm_internal.extend_turn(p_session_id, p_turn, fsm_internal.seconds_of('p_ttl', p_ttl, 3600, p_above_zero => true));
 end
 $$;
 comment on function fsm.extend_turn(text, bigint, interval) is

@@ -107,7 +107,7 @@ end
 $$;
 comment on function fsm_internal.check_limit(bigint) is 'Argument check: 22023 if p_limit is below 1; null is no limit and passes.';
 
-create function fsm_internal.seconds_of(p_argument text, p_interval interval, p_max_seconds numeric)
+create function fsm_internal.seconds_of(p_argument text, p_interval interval, p_max_seconds numeric, p_above_zero boolean default false)
 returns numeric
 language plpgsql
 stable
@@ -117,16 +117,16 @@ declare
   v_seconds numeric := case when isfinite(p_interval) then extract(epoch from p_interval) else p_max_seconds + 1 end;
 begin
   perform fsm_internal.check_not_null(p_argument, p_interval);
-  if v_seconds < 0 or v_seconds > p_max_seconds then
+  if v_seconds < 0 or v_seconds > p_max_seconds or (p_above_zero and v_seconds = 0) then
     perform fsm_internal.refuse(fsm_internal.argument_refusal(p_argument, 'interval out of range',
       jsonb_build_object('seconds', v_seconds, 'max_seconds', p_max_seconds),
-      format('Give %s as an interval of 0 to %s seconds.', p_argument, p_max_seconds)));
+      format('Give %s as an interval %s %s seconds.', p_argument, case when p_above_zero then 'above 0, of at most' else 'of 0 to' end, p_max_seconds)));
   end if;
   return v_seconds;
 end
 $$;
-comment on function fsm_internal.seconds_of(text, interval, numeric) is
-  'An interval in seconds, a month being 30 days. Argument check: 22004 if null, 22023 if negative or over p_max_seconds.';
+comment on function fsm_internal.seconds_of(text, interval, numeric, boolean) is
+  'An interval in seconds, a month being 30 days. Argument check: 22004 if null, 22023 if negative, over p_max_seconds, or with p_above_zero zero.';
 
 -- On the hot path one test for the usual case, inlined; which argument is wrong is found out after it failed.
 create function fsm_internal.is_name(p_value text, p_max_bytes integer)

@@ -9,6 +9,7 @@ declare
   v_keys text[] := '{}'::text[];
   v_cut jsonb;
   v_set jsonb;
+  v_gone jsonb;
   v_drop text[];
 begin
   -- Sameness is of the image: jsonb holds 1 and 1.0 to be equal, but a context comes back exactly as it was saved.
@@ -22,7 +23,7 @@ begin
   if cardinality(v_after) > 64 then
     return fsm_internal.change_of_many_keys(p_before, p_after || '{}');
   end if;
-  v_set := p_before - v_after;  -- the keys that are gone
+  v_gone := p_before - v_after;
   foreach v_key in array v_after loop
     continue when record_image_eq(row(p_before -> v_key), row(p_after -> v_key));
     v_keys := v_keys || v_key;
@@ -31,11 +32,11 @@ begin
     elsif fsm_internal.array_only_grew(p_before -> v_key, p_after -> v_key) then
       v_cut := coalesce(v_cut, '{}') || jsonb_build_object(v_key, jsonb_array_length(p_before -> v_key));
     else
-      v_set := v_set || jsonb_build_object(v_key, p_before -> v_key);
+      v_set := coalesce(v_set, '{}') || jsonb_build_object(v_key, p_before -> v_key);
     end if;
   end loop;
   return (v_keys,
-    case when v_set = '{}' then '{}' else jsonb_build_object('set', v_set) end
+    case when v_set is null and v_gone = '{}' then '{}' else jsonb_build_object('set', v_gone || coalesce(v_set, '{}')) end
     || case when v_cut is null then '{}' else jsonb_build_object('cut', v_cut) end
     || case when v_drop is null then '{}' else jsonb_build_object('drop', v_drop) end)::fsm_internal.context_change;
 end

@@ -27,19 +27,3 @@ end
 $$;
 comment on function fsm_internal.cut_history(text, bigint, timestamptz, bigint) is
   'Removes the oldest p_limit rows of a session''s history that are not above p_last_version and older than p_before, and notes where it was cut. Its lock must be held. Returns how many.';
-
-create function fsm_internal.longest_loop_windows()
-returns table (machine text, loop_window interval)
-language plpgsql
-stable
-as $$
-begin
-  return query
-    select v.machine, greatest(interval '0', max(c.loop_window), max(d.loop_window))
-    from (select distinct m.machine from fsm_internal.machine_versions m) v
-    left join lateral (select max(o.loop_window) as loop_window from fsm_internal.machine_candidates o where o.machine = v.machine) c on true
-    left join lateral (select max(o.loop_window) as loop_window from fsm_internal.machine_delays o where o.machine = v.machine) d on true
-    group by v.machine;
-end
-$$;
-comment on function fsm_internal.longest_loop_windows() is 'How far back loop detection may look, for each machine: the longest window of any rule of any of its versions.';

@@ -49,15 +49,6 @@ $$;
 comment on function fsm_internal.past_problems(text) is
   'What is wrong with the contexts of a session: each retained version is rebuilt, from the present backwards, and held against its hash and against what its state admits.';
 
-create function fsm_internal.chain_columns(p_line fsm_internal.history)
-returns jsonb
-language sql
-stable
-return jsonb_build_array(p_line.session_id, p_line.version, p_line.kind::text, p_line.machine_version, p_line.from_state,
-  p_line.to_state, p_line.event, p_line.actor, p_line.db_user, p_line.note, p_line.request_id, p_line.loop_detected,
-  extract(epoch from p_line.at), extract(epoch from p_line.entered_at), p_line.undo);
-comment on function fsm_internal.chain_columns(fsm_internal.history) is 'The columns of a row of history as its hash covers them: what fsm_internal.next_chain_hash hashed.';
-
 create function fsm_internal.undo_applies(p_context jsonb, p_undo jsonb)
 returns boolean
 language plpgsql

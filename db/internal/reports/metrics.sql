@@ -82,18 +82,12 @@ as $$
 begin
   -- wake_at only says when to look; what is due, the session's own stay in its state says.
   return query
-    select w.session_id, w.due_at
-    from (
-      select d.session_id, s.entered_at + n.delay_ms * interval '1 millisecond' as due_at
-      from (
-        select l.session_id, l.fired_ms, l.fired_entered_at from fsm_internal.deadlines l
-        where l.wake_at <= p_at order by l.wake_at limit p_limit) d
-      join fsm_internal.sessions s on s.session_id = d.session_id
-      cross join lateral (
-        select min(m.delay_ms) as delay_ms from fsm_internal.machine_delays m
-        where m.machine = s.machine and m.machine_version = s.machine_version and m.state = s.state
-          and m.delay_ms > case when d.fired_entered_at = s.entered_at then d.fired_ms else 0 end) n) w
-    where w.due_at <= p_at;
+    select d.session_id, n.due_at
+    from (select l.* from fsm_internal.deadlines l where l.wake_at <= p_at order by l.wake_at limit p_limit) d
+    join fsm_internal.sessions s on s.session_id = d.session_id
+    cross join lateral (select fsm_internal.next_deadline(s.machine, s.machine_version, s.state, s.entered_at,
+      case when d.fired_entered_at = s.entered_at then d.fired_ms end) as due_at offset 0) n
+    where n.due_at <= p_at;
 end
 $$;
 comment on function fsm_internal.overdue_deadlines(timestamptz, integer) is

@@ -7,8 +7,9 @@ declare
   v_wrong record;
 begin
   perform fsm_internal.check_text('p_machine', p_machine, 512);
-  perform fsm_internal.check_machine_version(p_machine, 'p_from_version', p_from_version);
-  perform fsm_internal.check_machine_version(p_machine, 'p_to_version', p_to_version);
+  perform fsm_internal.check_not_null('p_from_version', p_from_version);
+  perform fsm_internal.check_not_null('p_to_version', p_to_version);
+  perform fsm_internal.chosen_version(p_machine, v.version) from (values (p_from_version), (p_to_version)) v (version);
   if p_from_version = p_to_version then
     perform fsm_internal.refuse(fsm_internal.argument_refusal('p_to_version', 'upgrade to the same version', jsonb_build_object('machine_version', p_to_version),
       'Give two different versions of the machine.'));
@@ -39,17 +40,3 @@ end
 $$;
 comment on function fsm_internal.check_upgrade(text, integer, integer, jsonb, jsonb) is
   'What fsm.upgrade_sessions checks before it looks at any session: 22004, 22023, SM001, SM021.';
-
-create function fsm_internal.check_machine_version(p_machine text, p_argument text, p_machine_version integer)
-returns void
-language plpgsql
-stable
-as $$
-begin
-  perform fsm_internal.check_not_null(p_argument, p_machine_version);
-  if not exists (select from fsm_internal.machine_versions v where v.machine = p_machine and v.machine_version = p_machine_version) then
-    perform fsm_internal.refuse_unknown_machine(p_machine, p_machine_version);
-  end if;
-end
-$$;
-comment on function fsm_internal.check_machine_version(text, text, integer) is 'Argument check: 22004 if null, SM001 unless the machine has this version, retired or not.';
