@@ -193,6 +193,43 @@ def test_a_passing_error_does_not_end_it(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+INTERRUPTED = """
+import signal, sys
+from fsmstore.cli import watching
+
+def interrupted_at(number):
+    # One signal, at the line of that number that is run while the program waits; false when there are fewer.
+    lines = 0
+    def at_line(frame, what, argument):
+        nonlocal lines
+        if what == "line":
+            lines += 1
+            if lines == number:
+                signal.raise_signal(signal.SIGTERM)
+        return at_line
+    with watching._until_told() as told:
+        sys.settrace(at_line)
+        told.wait(0.0)
+        told.is_given()
+        sys.settrace(None)
+        return told.is_given()
+
+number = 1
+while interrupted_at(number):
+    number += 1
+print(number - 1)
+"""
+
+
+def test_the_word_to_end_may_come_at_any_line_of_the_wait() -> None:
+    """With an event of threading it came while the wait held the event's lock, and both waited for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) >= 2
+
+
 def test_deadlines_of_the_wrong_use(fsmstore_command: Command, app_dsn: str) -> None:
     assert fsmstore_command("deadlines", "--every", "0", dsn=app_dsn).status == 2
     assert fsmstore_command("deadlines", "--limit", "0", dsn=app_dsn).status == 2
@@ -303,7 +340,7 @@ def test_top_on_a_terminal_is_kept_up_to_date(app_dsn: str, db: Connection, dsn:
         shows(b"2, 0 of them final")
         process.send_signal(signal.SIGINT)
         with suppress(OSError):  # the other side is closed
-            while os.read(terminal, 1 << 16):
+            while select.select([terminal], [], [], 30)[0] and os.read(terminal, 1 << 16):
                 pass
         assert process.wait(timeout=30) == 0
         assert process.stderr is not None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -31,15 +32,42 @@ _LOOPS = 10
 _PASSING = frozenset({"40", "53", "55"})
 
 
+class _Word:
+    """The word to end, given by a signal, waited for by the program that the signal interrupts.
+
+    A threading.Event would not do: its set() takes the lock that the interrupted wait() may hold, and both would hang.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe()
+        self._given = False
+
+    def give(self) -> None:
+        """Take note; takes no lock, so that a handler of signals may call it wherever it comes."""
+        self._given = True
+        os.write(self._writing, b"!")
+
+    def is_given(self) -> bool:
+        return self._given
+
+    def wait(self, seconds: float) -> None:
+        """Wait for that long, or until the word is given."""
+        select.select([self._reading], [], [], seconds)
+
+    def close(self) -> None:
+        os.close(self._reading)
+        os.close(self._writing)
+
+
 @contextmanager
-def _until_told() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set; a second signal ends the process as it would without this."""
-    told = threading.Event()
+def _until_told() -> Iterator[_Word]:
+    """Give a word that SIGINT and SIGTERM give; a second signal ends the process as it would without this."""
+    told = _Word()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def tell(number: int, frame: Any) -> None:
         signal.signal(number, signal.SIG_DFL)
-        told.set()
+        told.give()
 
     for number in before:
         signal.signal(number, tell)
@@ -48,6 +76,7 @@ def _until_told() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        told.close()
 
 
 def deadlines(
@@ -70,13 +99,13 @@ def deadlines(
             _tick(dsn, every, limit, told, as_json)
 
 
-def _tick(dsn: str, every: float, limit: int, told: threading.Event, as_json: bool) -> None:
+def _tick(dsn: str, every: float, limit: int, told: _Word, as_json: bool) -> None:
     pause, reached = _FIRST_PAUSE, False
-    while not told.is_set():
+    while not told.is_given():
         try:
             with opened(_patient(dsn)) as store:
                 reached = True
-                while not told.is_set():
+                while not told.is_given():
                     _fire(store, limit, told, as_json)
                     pause = _FIRST_PAUSE
                     told.wait(every)
@@ -89,8 +118,8 @@ def _tick(dsn: str, every: float, limit: int, told: threading.Event, as_json: bo
             pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _fire(store: SessionStore, limit: int, told: threading.Event, as_json: bool) -> None:
-    while not told.is_set():
+def _fire(store: SessionStore, limit: int, told: _Word, as_json: bool) -> None:
+    while not told.is_given():
         fired = store.fire_deadlines(limit)
         _tell(fired, as_json)
         if not fired:
@@ -144,13 +173,13 @@ def top(
                 _keep_up(dsn, every, told, live)
 
 
-def _keep_up(dsn: str, every: float, told: threading.Event, live: Live) -> None:
+def _keep_up(dsn: str, every: float, told: _Word, live: Live) -> None:
     reached = False
-    while not told.is_set():
+    while not told.is_given():
         try:
             with opened(_patient(dsn)) as store:
                 reached = True
-                while not told.is_set():
+                while not told.is_given():
                     live.update(_picture(store), refresh=True)
                     told.wait(every)
         except psycopg.Error as error:
