@@ -23,5 +23,8 @@ grant execute on function fsm.metrics, fsm.doctor, fsm.looping_sessions, fsm.stu
 -- The views show no context; what a table of ours holds beyond that, nobody reads.
 grant select on table fsm.sessions, fsm.machines, fsm.transition_counts, fsm.active_turns to fsm_reader, fsm_monitor, fsm_admin;
 
+-- The quarantine shows originals, and with them what people said.
+grant select on table fsm.quarantine to fsm_admin;
+
 -- Everything.
 grant execute on all functions in schema fsm to fsm_admin;

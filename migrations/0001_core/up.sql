@@ -524,6 +524,85 @@ comment on column fsm_internal.deadlines.fired_ms is
   'A deadline that leads to its own state has no other effect that tells it was fired: delays up to this one were, for the stay that began at fired_entered_at.';
 create index deadlines_to_wake on fsm_internal.deadlines (wake_at);
 
+-- schema/imports.sql
+-- What was imported from other stores, original by original. A session is judged by all of its originals in a batch, so they are kept with
+-- what was read of them: an original that comes in a later call is weighed with those of the calls before.
+create table fsm_internal.import_items (
+  batch uuid not null,
+  digest bytea not null,
+  source text not null,
+  session_id text collate "C" not null,
+  target text collate "C",
+  machine text collate "C" not null,
+  data jsonb,
+  problem text,
+  original text not null,
+  outcome text not null,
+  code text,
+  message text,
+  version bigint,
+  at timestamptz not null,
+  undone boolean not null default false,
+  constraint import_items_pkey primary key (batch, digest)
+);
+comment on table fsm_internal.import_items is 'The originals of every import, whatever became of them. They go with their session''s erasure, or with fsm.purge_import.';
+comment on column fsm_internal.import_items.digest is 'sha256 over source, session_id and original: the same original again is the same row.';
+comment on column fsm_internal.import_items.session_id is 'The id in the source, which need not be one that a session can have.';
+comment on column fsm_internal.import_items.target is 'The session that the original tells of; null when it can be none.';
+comment on column fsm_internal.import_items.version is 'The version of the session that this original had a part in last; null: none.';
+comment on column fsm_internal.import_items.undone is 'fsm.undo_import took the batch back. The original is kept; importing it again begins anew.';
+create index import_items_target on fsm_internal.import_items (target);
+-- An id of a source may be longer than what fits into an index.
+create index import_items_session on fsm_internal.import_items (left(session_id, 600));
+
+create type fsm_internal.import_item as (
+  digest bytea,
+  source text,
+  session_id text,
+  target text,
+  machine text,
+  data jsonb,
+  problem text,
+  original text,
+  is_given boolean,
+  is_kept boolean
+);
+comment on type fsm_internal.import_item is 'One original. is_given: this call of fsm.import_sessions brought it; is_kept: its batch has it already.';
+
+create type fsm_internal.legacy_reading as (
+  source text,
+  session_id text,
+  is_row boolean,
+  problem text,
+  message text,
+  context jsonb,
+  state text,
+  generation text,
+  context_at timestamp,
+  context_warnings text[],
+  chat jsonb,
+  title text,
+  rest jsonb,
+  pending jsonb,
+  message_count integer,
+  changed_at timestamp,
+  times jsonb,
+  warnings text[],
+  lost jsonb
+);
+comment on type fsm_internal.legacy_reading is
+  'What one original of the old stores says. is_row: of the table, not of the file store. problem: why it cannot be trusted. context, state, generation, context_at and context_warnings are of its contract (context null: it has none). changed_at: when it was written last, by its own clock. lost: what was left behind, for the note.';
+
+create type fsm_internal.import_verdict as (
+  outcome text,
+  code text,
+  message text,
+  state text,
+  context jsonb,
+  note jsonb
+);
+comment on type fsm_internal.import_verdict is 'What becomes of a session: outcome, code and message as fsm.import_sessions reports them; state and context when it is imported.';
+
 -- internal/common/refuse.sql
 -- A refusal is a value until somebody raises it: a batch answers refusals as rows, without a subtransaction for each.
 create function fsm_internal.refusal(p_sqlstate text, p_message text, p_detail jsonb, p_hint text)
@@ -4343,6 +4422,8 @@ declare
 begin
   perform fsm_internal.make_durable();
   perform fsm_internal.lock_session(p_session_id);
+  -- Also without a session: what was quarantined never became one.
+  delete from fsm_internal.import_items i where i.target = p_session_id or left(i.session_id, 600) = p_session_id;
   delete from fsm_internal.sessions s where s.session_id = p_session_id
   returning s.version, s.state, s.updated_at, s.turn into v_session;
   if v_session.version is null then
@@ -4360,7 +4441,7 @@ begin
 end
 $$;
 comment on function fsm_internal.delete_session(text) is
-  'Erases a session under its lock with all that belongs to it, and leaves a row of deleted_sessions; false if there is none.';
+  'Erases a session under its lock with all that belongs to it, the originals that it was imported from too, and leaves a row of deleted_sessions; false if there is none.';
 
 -- internal/sessions/entry_obstacle.sql
 create function fsm_internal.entry_obstacle(
@@ -5453,6 +5534,1166 @@ $$;
 comment on function fsm_internal.upgraded(fsm_internal.locked_session, integer, text, jsonb, boolean) is
   'The write of an upgrade, or what refuses it; a dry run answers only the latter.';
 
+-- internal/legacy/legacy_time.sql
+-- Without an exception block: a thousand rows would be as many subtransactions.
+create function fsm_internal.legacy_time(p_text text)
+returns timestamp
+language plpgsql
+immutable
+as $$
+declare
+  v_part text[] := regexp_match(p_text, '^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d{1,9})?))?)?(?:Z|([+-])(\d\d):?(\d\d)?)?$');
+  v_year integer := v_part[1]::integer;
+  v_month integer := v_part[2]::integer;
+  v_day integer := v_part[3]::integer;
+  v_hour integer := coalesce(v_part[4]::integer, 0);
+  v_minute integer := coalesce(v_part[5]::integer, 0);
+  v_second numeric := coalesce(v_part[6]::numeric, 0);
+  v_offset interval := (coalesce(v_part[7], '+') || '1')::integer
+    * (coalesce(v_part[8], '0')::integer * interval '1 hour' + coalesce(v_part[9], '0')::integer * interval '1 minute');
+begin
+  if v_part is null or v_year = 0 or v_month not between 1 and 12 or v_hour > 23 or v_minute > 59 or v_second >= 60 then
+    return null;
+  end if;
+  if v_day not between 1 and extract(day from make_date(v_year, v_month, 1) + interval '1 month' - interval '1 day') then
+    return null;
+  end if;
+  return make_timestamp(v_year, v_month, v_day, v_hour, v_minute, 0) + v_second * interval '1 second' - v_offset;
+end
+$$;
+comment on function fsm_internal.legacy_time(text) is
+  'A time of the old stores, in UTC: ISO 8601 with a blank or a T, with or without an offset; without one it is UTC. Null for null and for anything else, years above 9999 and before Christ included.';
+
+create function fsm_internal.legacy_time_warning(p_time jsonb)
+returns text
+language plpgsql
+stable
+as $$
+declare
+  v_text text := p_time #>> '{}';
+  v_at timestamp := fsm_internal.legacy_time(v_text);
+begin
+  return case
+    when p_time is null then null
+    when jsonb_typeof(p_time) <> 'string' or v_at is null then 'timestamp_unparsable'
+    when v_at > clock_timestamp() at time zone 'UTC' + interval '1 day' or v_at < '2000-01-01' then 'timestamp_implausible'
+    when v_text ~ '(Z|[+-]\d\d:?(\d\d)?)$' and v_text like '%:%' then 'timestamp_with_offset' end;
+end
+$$;
+comment on function fsm_internal.legacy_time_warning(jsonb) is
+  'What is odd about a time in a contract''s context: timestamp_unparsable, timestamp_implausible (before 2000 or in the future) or timestamp_with_offset. Null: nothing, or there is none.';
+
+-- internal/legacy/legacy_chat.sql
+create function fsm_internal.legacy_chat_problem(p_chat jsonb)
+returns table (code text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  if coalesce(jsonb_typeof(p_chat), 'null') not in ('null', 'array') then
+    code := 'chat_history_not_array'; message := format('chat_history is of type %s', jsonb_typeof(p_chat));
+    return next;
+  elsif jsonb_path_exists(p_chat, 'strict $[*] ? (@.type() != "object")', '{}', true) then
+    code := 'chat_message_invalid'; message := 'a message of chat_history is no object';
+    return next;
+  end if;
+end
+$$;
+comment on function fsm_internal.legacy_chat_problem(jsonb) is 'Why a chat cannot be taken over; no row: it can. Null is an empty chat.';
+
+create function fsm_internal.legacy_chat_is_odd(p_chat jsonb)
+returns boolean
+language sql
+immutable
+return exists (
+  select from jsonb_array_elements(case jsonb_typeof(p_chat) when 'array' then p_chat else '[]' end) m(message)
+  where (m.message ->> 'role' in ('user', 'assistant', 'system')) is not true
+    or jsonb_typeof(m.message -> 'content') is distinct from 'string'
+    or (m.message ->> 'timestamp' is not null and fsm_internal.legacy_time(m.message ->> 'timestamp') is null));
+comment on function fsm_internal.legacy_chat_is_odd(jsonb) is
+  'True when a message has a role that is none, no text, or a time that is none. Messages without a time are as old as they look, not odd.';
+
+create function fsm_internal.merged_chats(p_chat jsonb, p_other jsonb)
+returns jsonb
+language plpgsql
+immutable
+as $$
+begin
+  if p_chat = p_other or p_other = '[]' then
+    return p_chat;
+  elsif p_chat = '[]' then
+    return p_other;
+  end if;
+  return (
+    with messages as (
+      select c.of_other, m.message, m.nth, row_number() over (partition by c.of_other, m.message order by m.nth) as occurrence
+      from (values (false, p_chat), (true, p_other)) c(of_other, chat)
+      cross join lateral jsonb_array_elements(c.chat) with ordinality m(message, nth)),
+    once as (select distinct on (m.message, m.occurrence) m.* from messages m order by m.message, m.occurrence, m.of_other)
+    select case when bool_or(o.of_other)
+        then jsonb_agg(o.message order by fsm_internal.legacy_time(o.message ->> 'timestamp') nulls first, o.of_other, o.nth)
+      else p_chat end  -- nothing new in the other: the order stays as it was
+    from once o);
+end
+$$;
+comment on function fsm_internal.merged_chats(jsonb, jsonb) is
+  'Two chats as one: by time, messages without a time in front, what stands in both once (as often as the one that has it more often).';
+
+-- internal/legacy/legacy_context.sql
+create function fsm_internal.legacy_context(p_reading fsm_internal.legacy_reading, p_machine text, p_is_final boolean)
+returns jsonb
+language plpgsql
+stable
+as $$
+declare
+  v_contract jsonb := coalesce(p_reading.context, '{}') - array['current_state', 'session_id', 'contract_template_path'];
+begin
+  return jsonb_build_object(
+      'contract_type', p_machine, 'constraints', jsonb '[]', 'preferences', jsonb '{}', 'search_results', jsonb '[]', 'selected_product', null,
+      'step_log', jsonb '[]', 'tools_used', jsonb '[]', 'confirmation_pending', false, 'is_cancelled', false, 'contract_status', 'active',
+      'extracted_attributes', jsonb '[]', 'pipeline_executions', jsonb '{}', 'last_pipeline_results', jsonb '{}',
+      'pipeline_performance_metrics', jsonb '{}', 'pipeline_results', jsonb '{}', 'pipeline_execution_history', jsonb '[]',
+      'fsm_state_history', jsonb '[]', 'user_id', null, 'user_preferences', jsonb '{}', 'search_constraints', jsonb '{}', 'metadata', jsonb '{}')
+    || v_contract
+    || jsonb_build_object('serialization_version', '1.0', 'contract_template', p_machine,
+      'conversation_history', fsm_internal.merged_chats(p_reading.chat, coalesce(v_contract -> 'conversation_history', '[]')))
+    || case when v_contract ? 'last_updated' or not v_contract ? 'updated_at' then '{}'
+      else jsonb_build_object('last_updated', v_contract -> 'updated_at') end
+    || case when p_reading.title is null then '{}' else jsonb_build_object('title', p_reading.title) end
+    || case when p_reading.rest = '{}' then '{}' else jsonb_build_object('legacy_metadata', p_reading.rest) end
+    || case
+      when p_reading.pending is not null then jsonb_build_object('selected_product', p_reading.pending, 'confirmation_pending', true)
+      -- An order that is closed is not to be confirmed once more.
+      when p_is_final then jsonb_build_object('confirmation_pending', false)
+      else '{}' end;
+end
+$$;
+comment on function fsm_internal.legacy_context(fsm_internal.legacy_reading, text, boolean) is
+  'The context that a session is imported with: the contract''s in the newest shape of the old engine (other keys kept), its chat as conversation_history, the template by its name.';
+
+-- internal/legacy/legacy_contract.sql
+create function fsm_internal.legacy_contract_problem(p_session_id text, p_contract jsonb, p_machine text)
+returns table (code text, message text)
+language plpgsql
+stable
+as $$
+declare
+  v_version jsonb := nullif(p_contract -> 'serialization_version', 'null');
+  v_template text;
+begin
+  if jsonb_typeof(p_contract) <> 'object' then
+    code := 'context_not_object'; message := format('contract_context is of type %s', jsonb_typeof(p_contract));
+    return next;
+    return;
+  end if;
+  v_template := fsm_internal.legacy_template(p_contract -> 'contract_template', p_machine);
+  if p_contract -> 'session_id' <> to_jsonb(p_session_id) and p_session_id <> fsm_internal.legacy_shared_id() then
+    code := 'session_id_mismatch'; message := format('the contract''s session_id is %s', left((p_contract -> 'session_id')::text, 200));
+  elsif v_version <> '"1.0"' then
+    code := 'unsupported_serialization_version'; message := format('serialization_version is %s; known are "1.0" and none', left(v_version::text, 100));
+  elsif v_template <> p_machine then
+    code := 'unknown_template'; message := format('the contract template is %s, not %s', left(v_template, 100), p_machine);
+  elsif (p_contract -> 'contract_type' = to_jsonb(p_machine)) is not true then
+    code := 'unsupported_contract_type'; message := format('contract_type is %s, not "%s"', coalesce(left((p_contract -> 'contract_type')::text, 100), 'missing'), p_machine);
+  end if;
+  if code is not null then
+    return next;
+  end if;
+end
+$$;
+comment on function fsm_internal.legacy_contract_problem(text, jsonb, text) is
+  'Why a contract''s context is not one that can be read, or not of this session or machine; no row: it is.';
+
+create function fsm_internal.legacy_shared_id()
+returns text
+language sql
+immutable
+return 'default_fsm_session';
+comment on function fsm_internal.legacy_shared_id() is 'The row in which the old engine saved every contract that it had loaded before, whosever it was.';
+
+create function fsm_internal.legacy_contract(
+  p_reading fsm_internal.legacy_reading, p_contract jsonb, p_machine text, p_machine_version integer)
+returns fsm_internal.legacy_reading
+language plpgsql
+stable
+as $$
+declare
+  v_fields record;
+  v_shapes record;
+  v_history record;
+  v_state text;
+  v_warnings text[];
+begin
+  if p_contract is null or p_contract in ('null', '{}') then
+    return p_reading;  -- for the old engine that was no contract
+  end if;
+  select p.code, p.message into p_reading.problem, p_reading.message
+  from (
+    select 1 as nth, i.* from fsm_internal.legacy_contract_problem(p_reading.session_id, p_contract, p_machine) i
+    union all
+    select 2, s.* from fsm_internal.legacy_state_problem(p_contract, p_machine, p_machine_version) s) p
+  order by p.nth limit 1;
+  if found then
+    return p_reading;
+  end if;
+  select f.* into v_fields from fsm_internal.legacy_fields(p_contract) f;
+  if v_fields.wrong is not null then
+    p_reading.problem := 'field_type_invalid'; p_reading.message := v_fields.wrong;
+    return p_reading;
+  end if;
+  p_reading.generation := fsm_internal.legacy_generation(p_contract);
+  select s.* into v_shapes from fsm_internal.legacy_shapes(v_fields.contract, p_reading.generation) s;
+  p_reading.context := v_shapes.contract;
+  v_state := fsm_internal.legacy_state(p_contract ->> 'current_state', p_reading.context -> 'is_cancelled' = 'true');
+  select h.* into v_history from fsm_internal.legacy_history(p_reading.context, v_state, p_machine, p_machine_version) h;
+  if v_history.verdict = 'disconnected' then
+    p_reading.problem := 'state_conflict';
+    p_reading.message := format('current_state is %s, but the states before it end in %s, and no edges connect them', v_state, v_history.last_state);
+    return p_reading;
+  elsif v_history.verdict <> 'agrees' then
+    p_reading.lost := coalesce(p_reading.lost, '{}') || case v_history.verdict
+      when 'ahead' then jsonb_build_object('current_state', p_contract -> 'current_state') else jsonb_build_object('history_state', v_history.last_state) end;
+    v_warnings := array['state_conflict'];
+  end if;
+  p_reading.state := case v_history.verdict when 'ahead' then v_history.last_state else v_state end;
+  p_reading.context_at := fsm_internal.legacy_time(coalesce(p_contract ->> 'updated_at', p_contract ->> 'last_updated'));
+  p_reading.context_warnings := v_warnings || v_shapes.warnings || v_fields.warning
+    || fsm_internal.legacy_contract_warnings(p_contract, p_reading, p_machine, p_machine_version);
+  return p_reading;
+end
+$$;
+comment on function fsm_internal.legacy_contract(fsm_internal.legacy_reading, jsonb, text, integer) is
+  'A reading with what a contract''s context says: its fields in their types and shapes and its canonical state, or the problem.';
+
+create function fsm_internal.legacy_contract_warnings(
+  p_contract jsonb, p_reading fsm_internal.legacy_reading, p_machine text, p_machine_version integer)
+returns text[]
+language plpgsql
+stable
+as $$
+begin
+  return array(
+    select distinct w.code
+    from (
+      select 'session_id_missing_in_context' as code where not p_contract ? 'session_id'
+      union all
+      select 'template_path_normalised' where fsm_internal.legacy_template_is_odd(p_contract, p_machine)
+      union all
+      select fsm_internal.legacy_time_warning(p_contract -> t.name)
+      from (values ('created_at'), ('updated_at'), ('last_updated')) t(name)
+      -- The newest builds have both of the latter and fill one.
+      where t.name = 'created_at' or p_contract -> t.name <> 'null'
+      union all
+      select 'flags_inconsistent'
+      where (p_reading.context -> 'confirmation_pending' = 'true'
+          and (fsm_internal.admission_of(p_machine, p_machine_version, p_reading.state)).is_final)
+        or (p_reading.context -> 'is_cancelled' = 'true' and p_reading.state <> 'cancelled')) w
+    where w.code is not null
+    order by w.code);
+end
+$$;
+comment on function fsm_internal.legacy_contract_warnings(jsonb, fsm_internal.legacy_reading, text, integer) is
+  'What is odd about a contract''s context that can be taken over all the same.';
+
+-- internal/legacy/legacy_fields.sql
+create function fsm_internal.legacy_field_types()
+returns table (name text, wanted text)
+language sql
+immutable
+begin atomic
+  select f.name, f.wanted from (values
+    ('step_log', 'array'), ('tools_used', 'array'), ('search_results', 'array'), ('top_products', 'array'), ('extracted_attributes', 'array'),
+    ('conversation_history', 'array'), ('fsm_state_history', 'array'), ('pipeline_execution_history', 'array'),
+    ('selected_product', 'object'), ('product_recommendations', 'object'), ('pipeline_executions', 'object'), ('last_pipeline_results', 'object'),
+    ('pipeline_performance_metrics', 'object'), ('pipeline_results', 'object'), ('user_preferences', 'object'), ('search_constraints', 'object'),
+    ('metadata', 'object'), ('confirmation_pending', 'boolean'), ('is_cancelled', 'boolean'), ('refinement_attempts', 'integer'),
+    ('product_query', 'string'), ('contract_status', 'string'), ('user_id', 'string'),
+    ('preferences', 'array or object'), ('constraints', 'array or object')) f (name, wanted);
+end;
+comment on function fsm_internal.legacy_field_types() is 'The fields of a contract''s context whose type the old engine checked when it loaded one.';
+
+create function fsm_internal.legacy_coerced(p_value jsonb, p_wanted text)
+returns jsonb
+language plpgsql
+immutable
+as $$
+declare
+  v_text text := lower(btrim(p_value #>> '{}'));
+begin
+  if p_wanted like '%' || jsonb_typeof(p_value) || '%' then
+    return p_value;
+  end if;
+  if jsonb_typeof(p_value) not in ('string', 'number', 'boolean') then
+    return null;
+  end if;
+  return case
+    when p_wanted = 'boolean' and v_text in ('true', 't', 'yes', 'y', 'on', '1') then 'true'
+    when p_wanted = 'boolean' and v_text in ('false', 'f', 'no', 'n', 'off', '0') then 'false'
+    when p_wanted = 'integer' and jsonb_typeof(p_value) = 'boolean' then to_jsonb((p_value::boolean)::integer)
+    when p_wanted = 'integer' and jsonb_typeof(p_value) = 'number' and p_value::numeric = trunc(p_value::numeric) then p_value
+    when p_wanted = 'integer' and jsonb_typeof(p_value) = 'string' and v_text ~ '^[+-]?\d{1,18}$' then to_jsonb(v_text::bigint) end;
+end
+$$;
+comment on function fsm_internal.legacy_coerced(jsonb, text) is
+  'A value as the type that its field has, where that is beyond doubt: "true" as true, "2" as 2. Null: it cannot be.';
+
+create function fsm_internal.legacy_fields(p_contract jsonb)
+returns table (contract jsonb, wrong text, warning text)
+language plpgsql
+immutable
+as $$
+declare
+  v_field record;
+  v_value jsonb;
+begin
+  contract := p_contract;
+  for v_field in
+    select t.name, t.wanted, p_contract -> t.name as value from fsm_internal.legacy_field_types() t
+    where p_contract ? t.name order by t.name
+  loop
+    if v_field.value = 'null' then
+      -- Absent by another name; what may be null in the present shape stays.
+      if v_field.name not in ('selected_product', 'product_recommendations', 'user_id', 'product_query') then
+        contract := contract - v_field.name;
+      end if;
+      continue;
+    end if;
+    v_value := fsm_internal.legacy_coerced(v_field.value, v_field.wanted);
+    if v_value is null then
+      wrong := coalesce(wrong, format('%s is of type %s, not %s', v_field.name, jsonb_typeof(v_field.value), v_field.wanted));
+    elsif v_value <> v_field.value then
+      contract := contract || jsonb_build_object(v_field.name, v_value);
+      warning := 'type_coerced';
+    end if;
+  end loop;
+  if wrong is null and jsonb_path_exists(contract, 'strict $.constraints[*] ? (@.type() != "string" && @.type() != "object")', '{}', true)
+    and jsonb_typeof(contract -> 'constraints') = 'array'
+  then
+    wrong := 'an element of constraints is neither a string nor an object';
+  end if;
+  return next;
+end
+$$;
+comment on function fsm_internal.legacy_fields(jsonb) is
+  'A contract''s context with every checked field in its type: wrong says which one cannot be, warning is type_coerced when one had to be turned.';
+
+create function fsm_internal.legacy_shapes(p_contract jsonb, p_generation text)
+returns table (contract jsonb, warnings text[])
+language plpgsql
+immutable
+as $$
+begin
+  contract := p_contract;
+  warnings := '{}';
+  if p_generation not in ('V3', 'V4', 'V5', 'V6') then
+    return next;  -- V1 and V2 had the older shapes, V7 takes both
+    return;
+  end if;
+  if jsonb_typeof(contract -> 'preferences') = 'array' then
+    contract := contract || jsonb_build_object('preferences', (
+      select coalesce(jsonb_object_agg('preference_' || e.nth, case jsonb_typeof(e.value) when 'string' then e.value else to_jsonb(e.value::text) end), '{}')
+      from jsonb_array_elements(contract -> 'preferences') with ordinality e(value, nth)));
+    warnings := array['older_shape_converted'];
+  end if;
+  if jsonb_typeof(contract -> 'constraints') = 'object' then
+    contract := contract || jsonb_build_object('constraints', (
+      select coalesce(jsonb_agg(format('%s: %s', e.key, e.value #>> '{}') order by e.key collate "C"), '[]')
+      from jsonb_each(contract -> 'constraints') e));
+    warnings := array['older_shape_converted'];
+  elsif p_generation <> 'V6' and jsonb_path_exists(contract, 'strict $.constraints[*] ? (@.type() == "object")', '{}', true) then
+    warnings := warnings || 'legacy_could_not_load'::text;
+  end if;
+  return next;
+end
+$$;
+comment on function fsm_internal.legacy_shapes(jsonb, text) is
+  'Preferences and constraints in the shape of their generation: from V3 on an object and a list. older_shape_converted: they had the older one. legacy_could_not_load: constraints hold objects, which the old engine wrote and then refused to load; they are kept.';
+
+-- internal/legacy/legacy_generation.sql
+create function fsm_internal.legacy_generation(p_contract jsonb)
+returns text
+language sql
+immutable
+return case
+  when p_contract -> 'serialization_version' = '"1.0"' then case when p_contract ? 'fsm_state_history' then 'V7' else 'V6' end
+  when p_contract ? 'refinement_attempts' then 'V5'
+  when p_contract ? 'extracted_attributes' then 'V4'
+  when p_contract ? 'top_products' then case jsonb_typeof(p_contract -> 'constraints') when 'object' then 'V2' else 'V3' end
+  when jsonb_typeof(p_contract -> 'contract_template') = 'object' then 'V1'
+  else 'V1p' end;
+comment on function fsm_internal.legacy_generation(jsonb) is
+  'In which shape the old engine wrote a contract''s context, told by its keys: serialization_version "1.0" stands for two of them and the rest have none.';
+
+create function fsm_internal.legacy_template(p_template jsonb, p_machine text)
+returns text
+language sql
+immutable
+return case jsonb_typeof(p_template)
+  when 'string' then coalesce(nullif(regexp_replace(regexp_replace(p_template #>> '{}', '^.*[/\\]', ''), '\.ya?ml$', ''), ''), p_machine)
+  else p_machine end;
+comment on function fsm_internal.legacy_template(jsonb, text) is
+  'The name of a contract template: of a path, of whatever system, the last part without .yaml; the machine''s name when there is no path. Nothing is opened.';
+
+create function fsm_internal.legacy_template_is_odd(p_contract jsonb, p_machine text)
+returns boolean
+language sql
+immutable
+return case jsonb_typeof(p_contract -> 'contract_template')
+  when 'object' then false
+  when 'string' then p_contract ->> 'contract_template' !~ case fsm_internal.legacy_generation(p_contract)
+    when 'V7' then '^(/.*/)?contract_templates/[^/]*$' else '^contract_templates/[^/]*$' end
+  -- The first builds kept the template itself, and null when its file was gone.
+  when 'null' then fsm_internal.legacy_generation(p_contract) not in ('V1', 'V1p')
+  else true end;
+comment on function fsm_internal.legacy_template_is_odd(jsonb, text) is 'True when a contract names its template in another way than its build did: by a relative path, the last builds by an absolute one too.';
+
+-- internal/legacy/legacy_history.sql
+create function fsm_internal.legacy_passages(p_contract jsonb)
+returns table (nth bigint, from_name text, to_name text)
+language plpgsql
+immutable
+as $$
+begin
+  return query
+    select e.nth, e.entry ->> 'from_state', e.entry ->> 'to_state'
+    from jsonb_array_elements(case jsonb_typeof(p_contract -> 'fsm_state_history') when 'array' then p_contract -> 'fsm_state_history' else '[]' end)
+      with ordinality e(entry, nth);
+  if found then
+    return;
+  end if;
+  return query
+    select s.nth, s.part[1], s.part[2]
+    from (
+      select e.nth, regexp_match(e.line, '^(\S+) -> (\S+)$') as part
+      from jsonb_array_elements_text(case jsonb_typeof(p_contract -> 'step_log') when 'array' then p_contract -> 'step_log' else '[]' end)
+        with ordinality e(line, nth)) s
+    where s.part is not null;
+end
+$$;
+comment on function fsm_internal.legacy_passages(jsonb) is
+  'The transitions that a contract remembers, oldest first: of fsm_state_history, or where that is empty of step_log ("a -> b").';
+
+create function fsm_internal.leads_to(p_machine text, p_machine_version integer, p_from_state text, p_to_state text)
+returns boolean
+language sql
+stable
+begin atomic
+  with recursive reached as (
+    select p_from_state collate "C" as state
+    union
+    select m.to_state from reached r
+    join fsm_internal.machine_moves m on m.machine = p_machine and m.machine_version = p_machine_version and m.from_state = r.state
+  )
+  select p_to_state in (select r.state from reached r);
+end;
+comment on function fsm_internal.leads_to(text, integer, text, text) is 'True when events lead from one state to another, in any number of steps.';
+
+create function fsm_internal.legacy_history(p_contract jsonb, p_state text, p_machine text, p_machine_version integer)
+returns table (verdict text, last_state text)
+language plpgsql
+stable
+as $$
+declare
+  v_is_cancelled boolean := p_contract -> 'is_cancelled' = 'true';
+  v_broken boolean;
+  v_passed boolean;
+begin
+  with passages as (
+    select p.nth, fsm_internal.legacy_state(p.from_name, false) as from_state, fsm_internal.legacy_state(p.to_name, false) as to_state,
+      p.from_name, p.to_name
+    from fsm_internal.legacy_passages(p_contract) p),
+  linked as (
+    select p.*, lag(p.to_state) over (order by p.nth) as before,
+      p.from_state = p.to_state or p.from_state <> p.from_name or p.to_state <> p.to_name or exists (
+        select from fsm_internal.machine_moves m
+        where m.machine = p_machine and m.machine_version = p_machine_version and m.from_state = p.from_state and m.to_state = p.to_state) as is_edge
+    from passages p)
+  select (array_agg(fsm_internal.legacy_state(l.to_name, v_is_cancelled) order by l.nth desc))[1],
+    bool_or(l.to_state is null or l.from_state is null or not l.is_edge or l.before <> l.from_state), bool_or(p_state in (l.from_state, l.to_state))
+  into last_state, v_broken, v_passed
+  from linked l;
+  verdict := case
+    when last_state is null and v_broken is null or last_state = p_state then 'agrees'
+    when v_broken then 'disconnected'
+    when v_passed then 'ahead'
+    when fsm_internal.leads_to(p_machine, p_machine_version, last_state, p_state) then 'behind'
+    else 'disconnected' end;
+  return next;
+end
+$$;
+comment on function fsm_internal.legacy_history(jsonb, text, text, integer) is
+  'How the transitions that a contract remembers agree with its (canonical) state. agrees: they end in it, or there are none. ahead: it was passed, so it is older than they are. behind: edges lead from their end to it. disconnected: neither, or they do not follow each other along edges. last_state: where they end.';
+
+-- internal/legacy/legacy_original.sql
+create function fsm_internal.legacy_reading_of(p_item fsm_internal.import_item, p_machine_version integer)
+returns fsm_internal.legacy_reading
+language plpgsql
+stable
+as $$
+declare
+  v_reading fsm_internal.legacy_reading;
+  v_metadata jsonb;
+begin
+  v_reading.source := p_item.source;
+  v_reading.session_id := p_item.session_id;
+  v_reading.warnings := case when p_item.session_id = 'default_session' then array['shared_session_id'] else '{}' end;
+  v_reading.problem := p_item.problem;
+  v_reading.message := 'the original could not be read';
+  if v_reading.problem is null then
+    select p.code, p.message into v_reading.problem, v_reading.message from fsm_internal.import_item_problem(p_item) p;
+  end if;
+  if v_reading.problem is not null then
+    return v_reading;
+  end if;
+  v_reading.is_row := p_item.data ?| array['session_metadata', 'message_count', 'has_contract'];
+  v_metadata := case when v_reading.is_row then coalesce(nullif(p_item.data -> 'session_metadata', 'null'), '{}') else p_item.data end;
+  if v_reading.is_row then
+    v_reading := fsm_internal.legacy_row(v_reading, p_item.data);
+  end if;
+  if v_reading.problem is null and jsonb_typeof(v_metadata) <> 'object' then
+    v_reading.problem := 'metadata_not_object'; v_reading.message := format('session_metadata is of type %s', jsonb_typeof(v_metadata));
+  end if;
+  if v_reading.problem is null then
+    v_reading := fsm_internal.legacy_chat(v_reading, p_item.data -> 'chat_history', case when v_reading.is_row then v_metadata -> 'chat_history' end);
+  end if;
+  if v_reading.problem is null then
+    v_reading := fsm_internal.legacy_value(v_reading, v_metadata, p_item.data -> 'has_contract' = 'true');
+  end if;
+  if v_reading.problem is null then
+    v_reading := fsm_internal.legacy_contract(v_reading, v_metadata -> 'contract_context', p_item.machine, p_machine_version);
+  end if;
+  return v_reading;
+end
+$$;
+comment on function fsm_internal.legacy_reading_of(fsm_internal.import_item, integer) is
+  'Reads one original: a row of the old table, told by its columns, or a value of the old file store. The first thing that is wrong is its problem.';
+
+create function fsm_internal.import_item_problem(p_item fsm_internal.import_item)
+returns table (code text, message text)
+language plpgsql
+stable
+as $$
+begin
+  if p_item.session_id = '' then
+    code := 'empty_session_id'; message := 'a session needs an id';
+  elsif octet_length(p_item.session_id) > 512 then
+    code := 'session_id_too_long'; message := format('the id has %s bytes, 512 are the most', octet_length(p_item.session_id));
+  elsif p_item.data is null then
+    code := 'data_missing'; message := 'there is an original but nothing was read of it';
+  elsif jsonb_typeof(p_item.data) <> 'object' then
+    code := 'shelve_value_not_dict'; message := format('the original is of type %s', jsonb_typeof(p_item.data));
+  else
+    -- Two levels more than the context will have: the row, and its column.
+    select case f.code when 'too_deep' then 'nesting_too_deep' else 'number_out_of_range' end, f.path || ': ' || f.message into code, message
+    from fsm_internal.limit_findings(fsm_internal.legacy_innermost(p_item.data)) f limit 1;
+  end if;
+  if code is not null then
+    return next;
+  end if;
+end
+$$;
+comment on function fsm_internal.import_item_problem(fsm_internal.import_item) is
+  'Why an original cannot become a session of any machine; no row: nothing is in the way.';
+
+create function fsm_internal.legacy_innermost(p_data jsonb)
+returns jsonb
+language sql
+immutable
+return jsonb_build_object('row', p_data - array['session_metadata', 'contract_context', 'chat_history'])
+  || case jsonb_typeof(p_data -> 'session_metadata') when 'object' then (p_data -> 'session_metadata') - 'contract_context'::text else '{}' end
+  || case jsonb_typeof(p_data #> '{session_metadata,contract_context}')
+    when 'object' then p_data #> '{session_metadata,contract_context}'
+    else jsonb_build_object('contract_context', p_data #> '{session_metadata,contract_context}') end
+  || case jsonb_typeof(p_data -> 'contract_context') when 'object' then p_data -> 'contract_context' else '{}' end
+  || jsonb_build_object('chat_history', p_data -> 'chat_history');
+comment on function fsm_internal.legacy_innermost(jsonb) is 'Everything of an original on the level that it will have in the context, to be held against the limits.';
+
+create function fsm_internal.legacy_row(p_reading fsm_internal.legacy_reading, p_data jsonb)
+returns fsm_internal.legacy_reading
+language plpgsql
+stable
+as $$
+declare
+  v_column text;
+  v_text text;
+begin
+  foreach v_column in array array['created_at', 'updated_at', 'last_user_ts'] loop
+    v_text := p_data ->> v_column;
+    if v_text is not null and fsm_internal.legacy_time(v_text) is null then
+      p_reading.problem := case when v_text ~* 'infinity|BC|^-|^\d{5}' then 'timestamp_out_of_range' else 'timestamp_unparsable' end;
+      p_reading.message := format('%s is %s', v_column, left(v_text, 100));
+      return p_reading;
+    end if;
+    if fsm_internal.legacy_time_warning(p_data -> v_column) = 'timestamp_implausible' then
+      p_reading.warnings := p_reading.warnings || 'timestamp_implausible'::text;
+    end if;
+  end loop;
+  p_reading.changed_at := fsm_internal.legacy_time(p_data ->> 'updated_at');
+  p_reading.times := jsonb_strip_nulls(jsonb_build_object('created_at', p_data -> 'created_at', 'updated_at', p_data -> 'updated_at'));
+  p_reading.title := p_data ->> 'title';
+  p_reading.rest := jsonb_strip_nulls(jsonb_build_object('short_summary', p_data -> 'short_summary'));
+  if jsonb_typeof(p_data -> 'message_count') = 'number' and p_data -> 'message_count' between '0' and '2147483647' then
+    p_reading.message_count := (p_data -> 'message_count')::numeric::integer;
+  end if;
+  return p_reading;
+end
+$$;
+comment on function fsm_internal.legacy_row(fsm_internal.legacy_reading, jsonb) is
+  'A reading with what the columns of a row of the old table say beside its chat and its metadata.';
+
+create function fsm_internal.legacy_chat(p_reading fsm_internal.legacy_reading, p_chat jsonb, p_copy jsonb)
+returns fsm_internal.legacy_reading
+language plpgsql
+immutable
+as $$
+begin
+  select p.code, p.message into p_reading.problem, p_reading.message
+  from (values (1, p_chat), (2, p_copy)) c(nth, chat)
+  cross join lateral fsm_internal.legacy_chat_problem(c.chat) p
+  order by c.nth limit 1;
+  if not found then
+    p_chat := coalesce(nullif(p_chat, 'null'), '[]');
+    if fsm_internal.legacy_chat_is_odd(p_chat) then
+      p_reading.warnings := p_reading.warnings || 'chat_message_odd'::text;
+    end if;
+    p_reading.chat := fsm_internal.merged_chats(p_chat, coalesce(nullif(p_copy, 'null'), '[]'));
+  end if;
+  return p_reading;
+end
+$$;
+comment on function fsm_internal.legacy_chat(fsm_internal.legacy_reading, jsonb, jsonb) is
+  'A reading with the chat of an original, which rows that came from the file store hold twice.';
+
+create function fsm_internal.legacy_value(p_reading fsm_internal.legacy_reading, p_value jsonb, p_has_contract boolean)
+returns fsm_internal.legacy_reading
+language plpgsql
+stable
+as $$
+declare
+  v_pending jsonb := nullif(nullif(p_value -> 'pending_confirmation_product', 'null'), '{}');
+begin
+  if jsonb_typeof(v_pending) <> 'object' then
+    p_reading.problem := 'field_type_invalid';
+    p_reading.message := format('pending_confirmation_product is of type %s', jsonb_typeof(v_pending));
+    return p_reading;
+  end if;
+  -- In the file store a confirmation that was answered is gone. In the table its deletion could be lost: the column tells.
+  if p_reading.is_row and v_pending is not null and p_has_contract is not true then
+    p_reading.warnings := p_reading.warnings || 'stale_pending_confirmation'::text;
+    p_reading.lost := coalesce(p_reading.lost, '{}') || jsonb_build_object('stale_pending', v_pending);
+  elsif p_reading.is_row and v_pending is null and p_has_contract then
+    p_reading.warnings := p_reading.warnings || 'pending_product_lost'::text;
+  else
+    p_reading.pending := v_pending;
+  end if;
+  if not p_reading.is_row then
+    p_reading.changed_at := fsm_internal.legacy_time(p_value ->> 'last_message_time');
+    p_reading.times := jsonb_strip_nulls(jsonb_build_object('last_message_time', p_value -> 'last_message_time'));
+  end if;
+  p_reading.title := coalesce(p_reading.title, p_value ->> 'title');
+  p_reading.rest := coalesce(p_reading.rest, '{}') || (p_value - array[
+    'contract_context', 'pending_confirmation_product', 'chat_history', 'last_user_message', 'last_message_time', 'title']);
+  return p_reading;
+end
+$$;
+comment on function fsm_internal.legacy_value(fsm_internal.legacy_reading, jsonb, boolean) is
+  'A reading with what stands beside the contract in a row''s metadata or in a value of the file store: above all whether a confirmation is awaited. p_has_contract: the row''s column.';
+
+-- internal/legacy/legacy_state.sql
+create function fsm_internal.legacy_state(p_state text, p_is_cancelled boolean)
+returns text
+language sql
+immutable
+return case
+  when p_state = 'confirm_order' and p_is_cancelled then 'cancelled'
+  else coalesce(jsonb '{
+    "analyze_attributes": "refine_constraints",
+    "ask_clarification": "collect_preferences", "wait_for_preferences": "collect_preferences",
+    "filter_products": "match_preferences", "check_compatibility": "match_preferences",
+    "rank_and_select": "match_preferences", "present_options": "match_preferences",
+    "confirm_selection": "confirm_purchase", "confirm_order": "confirm_purchase", "complete_order": "confirm_purchase",
+    "error": "failed"}' ->> p_state, p_state) end;
+comment on function fsm_internal.legacy_state(text, boolean) is
+  'The canonical name of a state of the old engine: older names are mapped, all others stay. Names are compared exactly: guessing a spelling is no import.';
+
+create function fsm_internal.legacy_state_problem(p_contract jsonb, p_machine text, p_machine_version integer)
+returns table (code text, message text)
+language plpgsql
+stable
+as $$
+declare
+  v_given jsonb := p_contract -> 'current_state';
+  v_name text := v_given #>> '{}';
+begin
+  if v_given is null or v_given = 'null' or (jsonb_typeof(v_given) = 'string' and btrim(v_name, E' \t\r\n') = '') then
+    code := 'missing_current_state'; message := 'the contract has no current_state';
+  elsif jsonb_typeof(v_given) <> 'string' then
+    code := 'invalid_state_type'; message := format('current_state is of type %s', jsonb_typeof(v_given));
+  elsif v_name in ('extract_entities', 'search_products', 'filter', 'rank', 'recommend', 'confirm') then
+    code := 'state_without_handler'; message := format('no build of the old engine ever handled state %s', v_name);
+  elsif (fsm_internal.admission_of(p_machine, p_machine_version, fsm_internal.legacy_state(v_name, false))).is_final is null then
+    code := 'unknown_state'; message := format('machine %s has no state %s', p_machine, left(v_name, 128));
+  end if;
+  if code is not null then
+    return next;
+  end if;
+end
+$$;
+comment on function fsm_internal.legacy_state_problem(jsonb, text, integer) is 'Why the state of a contract cannot be taken over; no row: it can.';
+
+-- internal/legacy/merged_reading.sql
+create function fsm_internal.merged_reading(p_session_id text, p_readings fsm_internal.legacy_reading[])
+returns fsm_internal.legacy_reading
+language plpgsql
+stable
+as $$
+declare
+  v_merged fsm_internal.legacy_reading;
+  v_reading fsm_internal.legacy_reading;
+  v_lost_update boolean;
+begin
+  for v_reading in
+    select r.* from unnest(p_readings) r
+    -- The table is the system of record; the shared row is no session, but may hold the newest of this one.
+    order by r.session_id <> p_session_id, r.is_row desc, r.changed_at desc nulls last, r.source, r.chat, r.context
+  loop
+    if v_merged.session_id is null then
+      v_merged := v_reading;
+      v_lost_update := v_reading.context is not null and v_reading.changed_at > v_reading.context_at
+        and (select count(*) from fsm_internal.legacy_passages(v_reading.context)) <= 1;
+    elsif v_reading.session_id <> p_session_id then
+      v_merged := fsm_internal.merged_snapshot(v_merged, v_reading);
+    else
+      v_merged := fsm_internal.merged_source(v_merged, v_reading);
+    end if;
+  end loop;
+  -- Told by what arrived of the messages that the row counted: a chat that is complete now was not cut short.
+  if v_merged.message_count > jsonb_array_length(v_merged.chat) and v_merged.chat <> '[]' then
+    v_merged.warnings := v_merged.warnings || 'chat_incomplete'::text || case when v_lost_update then 'possible_lost_update' end;
+  end if;
+  return v_merged;
+end
+$$;
+comment on function fsm_internal.merged_reading(text, fsm_internal.legacy_reading[]) is
+  'What all originals of a session say together. Those without a problem only; the one that counts most comes first.';
+
+create function fsm_internal.merged_snapshot(p_merged fsm_internal.legacy_reading, p_snapshot fsm_internal.legacy_reading)
+returns fsm_internal.legacy_reading
+language plpgsql
+stable
+as $$
+declare
+  v_own jsonb := coalesce(p_merged.context -> 'step_log', '[]');
+  v_longer jsonb := coalesce(p_snapshot.context -> 'step_log', '[]');
+begin
+  if p_snapshot.context is null then
+    return p_merged;
+  end if;
+  if p_merged.context is null
+    or (p_snapshot.context_at > p_merged.context_at
+      and (v_own = v_longer or v_own = '[]' or fsm_internal.array_only_grew(v_own, v_longer)))
+  then
+    return fsm_internal.with_contract_of(p_merged, p_snapshot, 'contract');
+  end if;
+  p_merged.lost := coalesce(p_merged.lost, '{}') || jsonb_build_object('snapshot', fsm_internal.contract_summary(p_snapshot));
+  return p_merged;
+end
+$$;
+comment on function fsm_internal.merged_snapshot(fsm_internal.legacy_reading, fsm_internal.legacy_reading) is
+  'A session with the snapshot of it that stands in the shared row: the snapshot wins when it is later and its log goes on where the session''s own ends.';
+
+create function fsm_internal.merged_source(p_merged fsm_internal.legacy_reading, p_other fsm_internal.legacy_reading)
+returns fsm_internal.legacy_reading
+language plpgsql
+stable
+as $$
+declare
+  v_chat jsonb := fsm_internal.merged_chats(p_merged.chat, p_other.chat);
+  v_differs boolean := v_chat <> p_merged.chat;
+begin
+  if p_other.context is not null and not record_image_eq(row(p_other.context), row(p_merged.context)) then
+    v_differs := true;
+    if p_merged.context is null or p_other.context_at > p_merged.changed_at then
+      p_merged := fsm_internal.with_contract_of(p_merged, p_other, 'contract');
+    else
+      p_merged.lost := coalesce(p_merged.lost, '{}') || jsonb_build_object('contract', fsm_internal.contract_summary(p_other));
+    end if;
+  end if;
+  if p_other.pending is not null and p_other.pending is distinct from p_merged.pending then
+    v_differs := true;
+    if not p_merged.is_row or p_other.changed_at > p_merged.changed_at then
+      p_merged.lost := nullif(coalesce(p_merged.lost, '{}') || jsonb_strip_nulls(jsonb_build_object('pending', p_merged.pending)), '{}');
+      p_merged.pending := p_other.pending;
+    else
+      p_merged.lost := coalesce(p_merged.lost, '{}') || jsonb_build_object('pending', p_other.pending);
+    end if;
+  end if;
+  p_merged.chat := v_chat;
+  p_merged.title := coalesce(p_merged.title, p_other.title);
+  p_merged.rest := p_other.rest || p_merged.rest;
+  p_merged.lost := nullif(coalesce(p_other.lost, '{}') || coalesce(p_merged.lost, '{}'), '{}');
+  p_merged.warnings := p_merged.warnings || p_other.warnings || case when v_differs then 'source_conflict' end;
+  return p_merged;
+end
+$$;
+comment on function fsm_internal.merged_source(fsm_internal.legacy_reading, fsm_internal.legacy_reading) is
+  'A session with another original of it. Chats are merged; the contract is the first''s unless the other''s was updated later than the first was written; a pending product of the other counts when it is later too. What loses goes into lost.';
+
+create function fsm_internal.with_contract_of(p_merged fsm_internal.legacy_reading, p_other fsm_internal.legacy_reading, p_key text)
+returns fsm_internal.legacy_reading
+language plpgsql
+stable
+as $$
+begin
+  if p_merged.context is not null then
+    p_merged.lost := coalesce(p_merged.lost, '{}') || jsonb_build_object(p_key, fsm_internal.contract_summary(p_merged));
+  end if;
+  p_merged.context := p_other.context;
+  p_merged.state := p_other.state;
+  p_merged.generation := p_other.generation;
+  p_merged.context_at := p_other.context_at;
+  p_merged.context_warnings := p_other.context_warnings;
+  return p_merged;
+end
+$$;
+comment on function fsm_internal.with_contract_of(fsm_internal.legacy_reading, fsm_internal.legacy_reading, text) is
+  'A reading with the contract of another one; its own goes into lost under p_key.';
+
+create function fsm_internal.contract_summary(p_reading fsm_internal.legacy_reading)
+returns jsonb
+language sql
+stable
+return jsonb_build_object('source', p_reading.source, 'from_session_id', p_reading.session_id, 'state', p_reading.state, 'updated_at', p_reading.context_at,
+    'step_log', p_reading.context -> 'step_log')
+  || case when pg_column_size(p_reading.context) < 8192 then jsonb_build_object('context', p_reading.context) else '{}' end;
+comment on function fsm_internal.contract_summary(fsm_internal.legacy_reading) is
+  'What a note says of a contract that lost: whole when it is small; fsm.import_original always has it.';
+
+-- internal/imports/import_items.sql
+create function fsm_internal.check_import_items(p_items jsonb)
+returns void
+language plpgsql
+stable
+as $$
+declare
+  v_wrong record;
+begin
+  perform fsm_internal.check_batch(p_items);
+  select i.nth, w.key, w.wanted into v_wrong
+  from jsonb_array_elements(p_items) with ordinality i(item, nth)
+  cross join lateral (
+    select null as key, 'an object' as wanted where jsonb_typeof(i.item) <> 'object'
+    union all
+    select k.key, k.wanted
+    from (values ('source', 'a string of 1 to 128 bytes'), ('session_id', 'a string')) k(key, wanted)
+    where jsonb_typeof(i.item) = 'object' and (jsonb_typeof(i.item -> k.key) = 'string') is not true
+    union all
+    select 'source', 'a string of 1 to 128 bytes' where octet_length(i.item ->> 'source') not between 1 and 128
+    union all
+    select e.key, case when e.key in ('problem', 'original', 'machine') then 'a string, or null' else 'left out' end
+    from jsonb_each(case jsonb_typeof(i.item) when 'object' then i.item else '{}' end) e
+    where e.key not in ('source', 'session_id', 'data')
+      and (e.key not in ('problem', 'original', 'machine') or jsonb_typeof(e.value) not in ('string', 'null'))) w
+  order by i.nth, w.key collate "C" nulls first limit 1;
+  if found then
+    perform fsm_internal.refuse(fsm_internal.argument_refusal('p_items', 'item of an import has the wrong form',
+      jsonb_strip_nulls(jsonb_build_object('ordinal', v_wrong.nth, 'key', left(v_wrong.key, 128), 'wanted', v_wrong.wanted)),
+      'An item is {source, session_id, data, problem, original, machine}: see fsm.import_sessions. What cannot be read goes in with data null and a problem.'));
+  end if;
+end
+$$;
+comment on function fsm_internal.check_import_items(jsonb) is
+  'Argument check: 22004 if null, 22023 unless an array of at most 1,000 objects with the keys of fsm.import_sessions and values of their types.';
+
+create function fsm_internal.given_import_items(p_items jsonb)
+returns setof fsm_internal.import_item
+language plpgsql
+stable
+as $$
+declare
+  v_item record;
+begin
+  for v_item in
+    select i.item, coalesce(i.item ->> 'original', (i.item -> 'data')::text, '') as original, coalesce(nullif(i.item ->> 'machine', ''), 'purchase_item') as machine,
+      nullif(i.item -> 'data', 'null') as data, i.item ->> 'source' as source, i.item ->> 'session_id' as session_id
+    from jsonb_array_elements(p_items) with ordinality i(item, nth) order by i.nth
+  loop
+    return next (
+      sha256(convert_to(jsonb_build_array(v_item.source, v_item.session_id, v_item.original)::text, 'UTF8')),
+      v_item.source, v_item.session_id, fsm_internal.import_target(v_item.session_id, v_item.data), v_item.machine, v_item.data,
+      left(nullif(v_item.item ->> 'problem', ''), 128), v_item.original, true, false)::fsm_internal.import_item;
+  end loop;
+end
+$$;
+comment on function fsm_internal.given_import_items(jsonb) is
+  'The originals of a call. Without original the data is the original; without machine it is purchase_item.';
+
+create function fsm_internal.import_target(p_session_id text, p_data jsonb)
+returns text
+language sql
+immutable
+return case
+  when p_session_id = fsm_internal.legacy_shared_id() and fsm_internal.is_name(p_data #>> '{session_metadata,contract_context,session_id}', 512)
+    then p_data #>> '{session_metadata,contract_context,session_id}'
+  when fsm_internal.is_name(p_session_id, 512) then p_session_id end;
+comment on function fsm_internal.import_target(text, jsonb) is
+  'The session that an original tells of: the one of its id, or for the shared row the one that its contract names. Null: the id is none.';
+
+create function fsm_internal.import_items_of(p_batch uuid, p_target text, p_given fsm_internal.import_item[])
+returns setof fsm_internal.import_item
+language plpgsql
+volatile
+as $$
+begin
+  return query
+    select i.digest, i.source, i.session_id, i.target, i.machine, i.data, i.problem, i.original,
+      i.digest in (select g.digest from unnest(p_given) g), true
+    from fsm_internal.import_items i
+    where i.batch = p_batch and i.target = p_target and not i.undone
+    order by i.digest;
+  return query
+    select g.digest, g.source, g.session_id, g.target, g.machine, g.data, g.problem, g.original, true, k.digest is not null
+    from unnest(p_given) with ordinality g
+    left join fsm_internal.import_items k on k.batch = p_batch and k.digest = g.digest and not k.undone
+    where k.digest is null or p_target = ''
+    order by g.ordinality;
+end
+$$;
+comment on function fsm_internal.import_items_of(uuid, text, fsm_internal.import_item[]) is
+  'Everything that a batch has of a session: what earlier calls brought, and what this one does. p_target empty: originals of no session.';
+
+-- internal/imports/import_session.sql
+create function fsm_internal.import_session(p_session_id text, p_batch uuid, p_items fsm_internal.import_item[], p_dry_run boolean)
+returns table (session_id text, outcome text, code text, message text)
+language plpgsql
+volatile
+as $$
+declare
+  v_initial fsm_internal.machine_states := fsm_internal.initial_state((p_items[cardinality(p_items)]).machine, null);
+  v_readings fsm_internal.legacy_reading[] := array(select fsm_internal.legacy_reading_of(i, v_initial.machine_version) from unnest(p_items) i);
+  v_good fsm_internal.legacy_reading[] := array(select r from unnest(v_readings) r where r.problem is null);
+  v_verdict fsm_internal.import_verdict;
+  v_made bigint;
+begin
+  if exists (select from unnest(v_good) r where r.session_id = p_session_id) and p_session_id <> fsm_internal.legacy_shared_id() then
+    v_verdict := fsm_internal.import_obstacle(p_session_id, p_batch, (select bool_and(i.is_kept) from unnest(p_items) i));
+    if v_verdict.outcome is null then
+      v_verdict := fsm_internal.judged_import(p_session_id, p_batch, v_good, v_initial.machine, v_initial);
+      if not p_dry_run and v_verdict.outcome in ('imported', 'conflict_resolved') then
+        v_made := fsm_internal.write_import(p_session_id, v_initial, v_verdict);
+      end if;
+    end if;
+  end if;
+  if not p_dry_run then
+    perform fsm_internal.keep_import_item(p_batch, p_items[n], v_readings[n], v_verdict, v_made) from generate_series(1, cardinality(p_items)) n;
+  end if;
+  return query
+    select o.session_id, o.outcome, o.code, o.message
+    from generate_series(1, cardinality(p_items)) n
+    cross join lateral fsm_internal.import_item_outcome(v_readings[n], null) o
+    where o.outcome is not null and (p_items[n]).is_given
+    order by n;
+  -- Not of a session that only the shared row brought up again.
+  if v_verdict.outcome is not null and (v_made is not null or exists (select from unnest(p_items) i where i.is_given and i.session_id = p_session_id)) then
+    return query select p_session_id, v_verdict.outcome, v_verdict.code, v_verdict.message;
+  end if;
+end
+$$;
+comment on function fsm_internal.import_session(text, uuid, fsm_internal.import_item[], boolean) is
+  'Imports one session, whose lock is held unless it is a dry run, from all of its originals in the batch: a row for each original that is quarantined or skipped by itself, then one for the session if any original can be trusted.';
+
+create function fsm_internal.import_item_outcome(p_reading fsm_internal.legacy_reading, p_verdict fsm_internal.import_verdict)
+returns table (session_id text, outcome text, code text, message text)
+language plpgsql
+immutable
+as $$
+begin
+  session_id := p_reading.session_id;
+  if p_reading.session_id = fsm_internal.legacy_shared_id() then
+    outcome := 'skipped'; code := 'sentinel_session';
+    message := 'the old engine''s shared row is no session; its contract counts as a snapshot of the session that it names';
+  elsif p_reading.problem is not null then
+    outcome := 'quarantined'; code := p_reading.problem; message := p_reading.message;
+  else
+    outcome := p_verdict.outcome; code := p_verdict.code; message := p_verdict.message;
+  end if;
+  return next;
+end
+$$;
+comment on function fsm_internal.import_item_outcome(fsm_internal.legacy_reading, fsm_internal.import_verdict) is
+  'What became of one original: its own fault, or what became of its session.';
+
+create function fsm_internal.import_obstacle(p_session_id text, p_batch uuid, p_all_known boolean)
+returns fsm_internal.import_verdict
+language plpgsql
+volatile
+as $$
+declare
+  v_session record;
+  v_verdict fsm_internal.import_verdict;
+begin
+  select s.version, h.kind, h.note ->> 'batch' as batch, (
+      select f.note ->> 'batch' from fsm_internal.history f
+      where f.session_id = s.session_id and f.kind = 'import' order by f.version limit 1) as first_batch,
+    exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp()) as is_held
+  into v_session
+  from fsm_internal.sessions s
+  left join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
+  where s.session_id = p_session_id;
+  if v_session.version is null then
+    return null;
+  end if;
+  v_verdict.outcome := 'skipped';
+  if v_session.first_batch is null or v_session.first_batch <> p_batch::text then
+    v_verdict.code := 'session_exists';
+    v_verdict.message := format('there is a session of that id, at version %s, which this batch did not make', v_session.version);
+  elsif p_all_known then
+    v_verdict.code := 'already_imported';
+    v_verdict.message := format('imported before by this batch; it is at version %s', v_session.version);
+  elsif v_session.kind <> 'import' or v_session.is_held then
+    v_verdict.code := 'session_changed';
+    v_verdict.message := format('imported before by this batch, and changed since: it is at version %s', v_session.version);
+  else
+    return null;
+  end if;
+  return v_verdict;
+end
+$$;
+comment on function fsm_internal.import_obstacle(text, uuid, boolean) is
+  'Why a session is left as it is: it exists and is not what this batch made of it, or nothing new came for it. Null: it may be written.';
+
+create function fsm_internal.write_import(p_session_id text, p_initial fsm_internal.machine_states, p_verdict fsm_internal.import_verdict)
+returns bigint
+language plpgsql
+volatile
+as $$
+declare
+  v_state fsm_internal.machine_states;
+  v_session fsm_internal.locked_session;
+  v_outcome fsm_internal.outcome;
+  v_write fsm_internal.pending_write := ('import', p_verdict.state, null, fsm_internal.bare_context(p_verdict.context), null, true, null, null, p_verdict.note);
+begin
+  if exists (select from fsm_internal.sessions s where s.session_id = p_session_id) then
+    v_session := fsm_internal.read_locked_session(p_session_id);
+    v_session.machine_version := p_initial.machine_version;
+    v_write.undo := (fsm_internal.context_change(v_session.context, v_write.context)).undo;
+    v_outcome := fsm_internal.settle_write(v_session, v_write, null,
+      fsm_internal.admission_of(v_session.machine, v_session.machine_version, p_verdict.state));
+  else
+    select t.* into v_state from fsm_internal.machine_states t
+    where t.machine = p_initial.machine and t.machine_version = p_initial.machine_version and t.state = p_verdict.state;
+    v_outcome := fsm_internal.insert_session(p_session_id, v_state, v_write);
+  end if;
+  perform fsm_internal.refuse(v_outcome.refusal);
+  return v_outcome.version;
+end
+$$;
+comment on function fsm_internal.write_import(text, fsm_internal.machine_states, fsm_internal.import_verdict) is
+  'Makes the session, or the next version of one that the same batch made and nobody changed; returns the version.';
+
+create function fsm_internal.keep_import_item(
+  p_batch uuid, p_item fsm_internal.import_item, p_reading fsm_internal.legacy_reading, p_verdict fsm_internal.import_verdict, p_version bigint)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_outcome record;
+begin
+  select o.outcome, o.code, o.message into v_outcome from fsm_internal.import_item_outcome(p_reading, p_verdict) o;
+  if p_item.is_kept then
+    -- A call later its session may have come to something else.
+    update fsm_internal.import_items i
+    set outcome = v_outcome.outcome, code = v_outcome.code, message = v_outcome.message, version = coalesce(p_version, i.version)
+    where i.batch = p_batch and i.digest = p_item.digest and p_version is not null and p_reading.problem is null;
+    return;
+  end if;
+  insert into fsm_internal.import_items as i (batch, digest, source, session_id, target, machine, data, problem, original, outcome, code, message, version, at)
+  values (p_batch, p_item.digest, p_item.source, p_item.session_id, p_item.target, p_item.machine, p_item.data, p_item.problem, p_item.original,
+    coalesce(v_outcome.outcome, 'skipped'), v_outcome.code, v_outcome.message, case when p_reading.problem is null then p_version end, clock_timestamp())
+  on conflict on constraint import_items_pkey do update
+  set undone = false, outcome = excluded.outcome, code = excluded.code, message = excluded.message, version = excluded.version, at = excluded.at;
+end
+$$;
+comment on function fsm_internal.keep_import_item(uuid, fsm_internal.import_item, fsm_internal.legacy_reading, fsm_internal.import_verdict, bigint) is
+  'Keeps an original in its batch, with what became of it.';
+
+-- internal/imports/judged_import.sql
+create function fsm_internal.judged_import(
+  p_session_id text, p_batch uuid, p_readings fsm_internal.legacy_reading[], p_machine text, p_initial fsm_internal.machine_states)
+returns fsm_internal.import_verdict
+language plpgsql
+stable
+as $$
+declare
+  v_merged fsm_internal.legacy_reading := fsm_internal.merged_reading(p_session_id, p_readings);
+  v_verdict fsm_internal.import_verdict;
+  v_terms fsm_internal.admission;
+  v_warnings text[];
+  v_finding record;
+begin
+  v_verdict.state := case when v_merged.pending is not null then 'confirm_purchase' else coalesce(v_merged.state, p_initial.state) end;
+  if v_merged.pending is not null and v_merged.state <> v_verdict.state then
+    v_merged.lost := coalesce(v_merged.lost, '{}') || jsonb_build_object('state', v_merged.state,
+      'selected_product', v_merged.context -> 'selected_product');
+  end if;
+  v_terms := fsm_internal.admission_of(p_machine, p_initial.machine_version, v_verdict.state);
+  v_verdict.context := fsm_internal.legacy_context(v_merged, p_machine, v_terms.is_final);
+  select f.code, f.path, f.message into v_finding
+  from fsm_internal.context_findings(p_machine, p_initial.machine_version, v_verdict.state, v_verdict.context) f limit 1;
+  if found then
+    v_verdict.outcome := 'quarantined';
+    v_verdict.code := case v_finding.code when 'too_deep' then 'nesting_too_deep' when 'number_too_long' then 'number_out_of_range'
+      when 'too_large' then 'context_too_large' else 'context_rejected' end;
+    v_verdict.message := format('state %s refuses the context: %s %s', v_verdict.state, v_finding.path, v_finding.message);
+    return v_verdict;
+  end if;
+  v_warnings := array(
+    select distinct w.code from unnest(v_merged.warnings || v_merged.context_warnings) w(code) where w.code is not null order by w.code);
+  v_verdict.note := jsonb_strip_nulls(jsonb_build_object('source', v_merged.source, 'batch', p_batch,
+    'sources', (select jsonb_agg(distinct r.source) from unnest(p_readings) r), 'warnings', v_warnings, 'generation', v_merged.generation,
+    'times', nullif(v_merged.times, '{}')))
+    || case when v_merged.lost is null then '{}' else jsonb_build_object('lost', v_merged.lost) end;
+  -- A conflict was resolved wherever something lost against something else; what was only odd is imported.
+  v_verdict.outcome := case
+    when v_warnings && array['state_conflict', 'source_conflict'] or v_merged.lost ?| array['contract', 'snapshot', 'state', 'pending']
+      then 'conflict_resolved' else 'imported' end;
+  v_verdict.code := case
+    when 'source_conflict' = any (v_warnings) then 'source_conflict' when 'state_conflict' = any (v_warnings) then 'state_conflict' else v_warnings[1] end;
+  v_verdict.message := case when v_warnings <> '{}' then format('in state %s; %s', v_verdict.state, array_to_string(v_warnings, ', '))
+    else format('in state %s', v_verdict.state) end;
+  return v_verdict;
+end
+$$;
+comment on function fsm_internal.judged_import(text, uuid, fsm_internal.legacy_reading[], text, fsm_internal.machine_states) is
+  'What becomes of a session, given its originals that can be trusted: the state and the context to import it with, or why it is quarantined.';
+
+-- internal/imports/take_back.sql
+create function fsm_internal.take_back(p_batch uuid, p_session_ids text[])
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  insert into fsm_internal.deleted_sessions (session_id, at, version, state, turn)
+  select s.session_id, greatest(clock_timestamp(), s.updated_at + interval '1 microsecond', (
+      select max(d.at) + interval '1 microsecond' from fsm_internal.deleted_sessions d where d.session_id = s.session_id)),
+    s.version, s.state, s.turn
+  from fsm_internal.sessions s where s.session_id = any (p_session_ids);
+  delete from fsm_internal.sessions s where s.session_id = any (p_session_ids);
+  delete from fsm_internal.history h where h.session_id = any (p_session_ids);
+  delete from fsm_internal.history_cuts c where c.session_id = any (p_session_ids);
+  delete from fsm_internal.turns t where t.session_id = any (p_session_ids);
+  delete from fsm_internal.deadlines d where d.session_id = any (p_session_ids);
+  -- What made a session that is still there stays in force; the rest of the batch is as if it had never been imported.
+  update fsm_internal.import_items i set undone = true
+  where i.batch = p_batch and not i.undone
+    and (i.version is null or not exists (select from fsm_internal.sessions s where s.session_id = i.target));
+end
+$$;
+comment on function fsm_internal.take_back(uuid, text[]) is
+  'Removes sessions whose rows are locked, with all but their originals, and marks what a batch no longer has a part in.';
+
 -- internal/operations/cut_history.sql
 create function fsm_internal.cut_history(p_session_id text, p_last_version bigint, p_before timestamptz, p_limit bigint)
 returns bigint
@@ -6405,7 +7646,7 @@ begin
         when 'schema' then o.is_api and a.privilege_type = 'USAGE' and r.rolname in ('fsm_app', 'fsm_reader', 'fsm_monitor', 'fsm_admin')
         when 'function' then o.is_api and (r.rolname = 'fsm_admin' or o.plain = any (fsm_internal.calls_of(r.rolname)))
         when 'view' then o.is_api and a.privilege_type = 'SELECT' and (
-          r.rolname in ('fsm_admin', 'fsm_reader', 'fsm_monitor'))
+          r.rolname = 'fsm_admin' or (o.plain <> 'quarantine' and r.rolname in ('fsm_reader', 'fsm_monitor')))
         else false
       end, false)
     from (
@@ -6975,7 +8216,7 @@ begin
 end
 $$;
 comment on function fsm.delete_session(text) is
-  'Erases a session for good: its row, its whole history, its turn (held or not) and its deadline. What is left is one line of kind delete in fsm.changes, with the id, the last version and the last state. Waits for whoever is writing to the session. True: it was there; false: there is no such session. Forks made from it stay. Errors: 22004, 22023.';
+  'Erases a session for good: its row, its whole history, its turn (held or not), its deadline, and the originals that were imported or quarantined under its id (these also when there is no such session). What is left is one line of kind delete in fsm.changes, with the id, the last version and the last state. Waits for whoever is writing to the session. True: it was there; false: there is no such session. Forks made from it stay. Errors: 22004, 22023.';
 
 -- functions/sessions/diff_session.sql
 create function fsm.diff_session(p_session_id text, p_from_version bigint, p_to_version bigint)
@@ -7757,7 +8998,7 @@ begin
 end
 $$;
 comment on function fsm.purge_sessions(interval, integer, boolean) is
-  'Erases, as fsm.delete_session does, sessions that were not written to for p_idle (0 to 100 years): only those in a final state, or with p_only_final false all. Sessions whose turn is held, or that somebody is writing to, are left. At most p_limit (null or above 1,000: 1,000) in one call; returns how many, so call it until it returns 0. Errors: 22004, 22023.';
+  'Erases, as fsm.delete_session does (originals of imports included), sessions that were not written to for p_idle (0 to 100 years): only those in a final state, or with p_only_final false all. Sessions whose turn is held, or that somebody is writing to, are left. At most p_limit (null or above 1,000: 1,000) in one call; returns how many, so call it until it returns 0. Errors: 22004, 22023.';
 
 -- functions/operations/schema_release.sql
 create function fsm.schema_release()
@@ -7910,6 +9151,117 @@ $$;
 comment on function fsm.verify_sessions(text, integer, text) is
   'Checks everything that is stored: of one session, or of all in session_id order (p_limit of them, null: all, those after p_after_session_id if given). One snapshot; it blocks nobody. No rows: sound. A row per finding with its code and the facts: unknown_state, row_disagrees_with_history, history_missing, history_without_session, version_gap, history_cut (the oldest versions are gone, and fsm.trim_history did not remove them), bad_first_row, from_state_mismatch, unknown_state_in_history, time_not_increasing, undo_broken (an older context cannot be rebuilt), context_not_admitted (a version whose context its state''s schema or invariant refuses: edited by hand), chain_broken and chain_missing (machines with meta.audit "chain": the row, or the context after it, is not what its hash was made from), deadline_lost (nobody will look at the session when its deadline is due), turn_behind. Reads the whole history of what it looks at. Errors: 22023, SM010 unknown p_session_id.';
 
+-- functions/imports/import_original.sql
+create function fsm.import_original(p_batch uuid, p_session_id text)
+returns table (source text, original text)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform fsm_internal.check_not_null('p_batch', p_batch);
+  perform fsm_internal.check_not_null('p_session_id', p_session_id);
+  return query
+    select i.source, i.original from fsm_internal.import_items i
+    where i.batch = p_batch and left(i.session_id, 600) = left(p_session_id, 600) and i.session_id = p_session_id
+    order by i.source collate "C", i.digest;
+end
+$$;
+comment on function fsm.import_original(uuid, text) is
+  'Every original that an import brought under an id, exactly as it was given, imported or not: text, or "base64:" and the bytes. p_session_id: the id in the source, which may be empty or longer than a session''s. They are kept until fsm.purge_import, or until the session is erased (fsm.delete_session, fsm.purge_sessions). Returns (source, original), no row when there is none. Errors: 22004.';
+
+-- functions/imports/import_sessions.sql
+create function fsm.import_sessions(p_items jsonb, p_batch uuid, p_dry_run boolean default true)
+returns table (session_id text, outcome text, code text, message text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_items fsm_internal.import_item[];
+  v_group record;
+begin
+  perform fsm_internal.check_import_items(p_items);
+  perform fsm_internal.check_not_null('p_batch', p_batch);
+  perform fsm_internal.check_not_null('p_dry_run', p_dry_run);
+  v_items := array(select i from fsm_internal.given_import_items(p_items) i);
+  perform fsm_internal.chosen_version(m.machine, null) from (select distinct i.machine from unnest(v_items) i) m;
+  if not p_dry_run then
+    perform fsm_internal.make_durable();
+    perform fsm_internal.lock_sessions(array(select distinct i.target from unnest(v_items) i where i.target is not null));
+  end if;
+  for v_group in
+    select coalesce(i.target, '') as target, array_agg((i.digest, i.source, i.session_id, i.target, i.machine, i.data, i.problem, i.original,
+      i.is_given, i.is_kept)::fsm_internal.import_item order by i.nth) as given
+    from (
+      select distinct on (n.digest) n.* from unnest(v_items) with ordinality
+        n(digest, source, session_id, target, machine, data, problem, original, is_given, is_kept, nth) order by n.digest, n.nth) i
+    group by coalesce(i.target, '') order by min(i.nth)
+  loop
+    return query select s.* from fsm_internal.import_session(v_group.target, p_batch,
+      array(select i from fsm_internal.import_items_of(p_batch, v_group.target, v_group.given) i), p_dry_run) s;
+  end loop;
+end
+$$;
+comment on function fsm.import_sessions(jsonb, uuid, boolean) is
+  'Imports sessions of other stores. p_items: an array of at most 1,000 originals {source (1 to 128 bytes), session_id, data (an object, or null), problem (why it could not be read, or null), original (text, or "base64:" and bytes; null: data is the original), machine (null: purchase_item)}. data is a row of the old table by its column names, or a value of the old file store. Everything is decided here: the state, older names mapped; conflicts between originals of one session and inside one; what cannot be trusted. Each original is kept in batch p_batch, whatever becomes of it (fsm.import_original). The originals of a session are weighed together, also those of earlier calls of the same batch, in whatever order they come; the same original again changes nothing, so that an import that broke off is simply run again. A session is made as version 1 (when a later call adds to it, the next) of kind import, whose note has {"source", "batch", "sources", "warnings", "generation", "times", "lost"}: lost is what did not come through. p_dry_run true (the default): nothing is written, the same report. Returns a row per session, and one for each original that is set aside: outcome imported; conflict_resolved (something lost against something else); quarantined (see view fsm.quarantine); skipped (code sentinel_session, already_imported, session_changed since the batch made it, session_exists and is not the batch''s). code: the problem, or the first warning. A bad original never stops the others. Errors: 22004; 22023 no array, more than 1,000 items, an item of the wrong form (ordinal in DETAIL); SM001 no such machine; 40001 under REPEATABLE READ and SERIALIZABLE.';
+
+-- functions/imports/purge_import.sql
+create function fsm.purge_import(p_batch uuid)
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_purged bigint;
+begin
+  perform fsm_internal.check_not_null('p_batch', p_batch);
+  delete from fsm_internal.import_items i where i.batch = p_batch;
+  get diagnostics v_purged = row_count;
+  return v_purged;
+end
+$$;
+comment on function fsm.purge_import(uuid) is
+  'Removes the originals of an import for good, and with them its part of fsm.quarantine. The sessions that it made stay, but the import can no longer be taken back. Returns how many originals there were. Errors: 22004.';
+
+-- functions/imports/undo_import.sql
+create function fsm.undo_import(p_batch uuid)
+returns table (removed bigint, kept bigint)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_made text[];
+  v_gone text[];
+begin
+  perform fsm_internal.check_not_null('p_batch', p_batch);
+  perform fsm_internal.make_durable();
+  v_made := array(
+    select distinct i.target from fsm_internal.import_items i
+    where i.batch = p_batch and not i.undone and i.version is not null);
+  -- By row locks, and never waiting: a batch may have more sessions than there is room for advisory locks, and whoever holds a row is
+  -- changing it. Writers read the row under its lock, so they find it gone.
+  v_gone := array(
+    select s.session_id from fsm_internal.sessions s
+    join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
+    where s.session_id = any (v_made) and h.kind = 'import' and h.note ->> 'batch' = p_batch::text
+      and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp())
+    for update of s skip locked);
+  perform fsm_internal.take_back(p_batch, v_gone);
+  removed := cardinality(v_gone)::bigint;
+  kept := (select count(*) from fsm_internal.sessions s where s.session_id = any (v_made) and s.session_id <> all (v_gone));
+  return next;
+end
+$$;
+comment on function fsm.undo_import(uuid) is
+  'Takes an import back: removes the sessions that batch p_batch made and that nobody changed since, and empties the batch''s quarantine. Sessions that were written to, or whose turn is held, or that somebody is writing just now, are kept. Each removed session leaves a line of kind delete in fsm.changes. The originals stay and fsm.import_original still has them; the same batch may be imported again. Returns how many sessions were removed, and how many are still there. A batch that is not known: 0, 0. Errors: 22004.';
+
 -- views/active_turns.sql
 create view fsm.active_turns as
 select t.session_id, t.holder, t.turn, t.begun_at, t.expires_at
@@ -7927,6 +9279,17 @@ from fsm_internal.machine_versions v;
 comment on view fsm.machines is 'Every version of every machine, as it was defined.';
 comment on column fsm.machines.retired is 'True: no new sessions on this version; running ones go on.';
 comment on column fsm.machines.created_by is 'The session user who defined it.';
+
+-- views/quarantine.sql
+create view fsm.quarantine as
+select i.batch, i.session_id, i.source, i.code, i.message, i.original, i.at
+from fsm_internal.import_items i
+where i.outcome = 'quarantined' and not i.undone;
+comment on view fsm.quarantine is
+  'Originals of imports that could not be trusted, with the reason. They hold what people said: for fsm_admin only.';
+comment on column fsm.quarantine.session_id is 'The id in the source, which need not be one that a session can have.';
+comment on column fsm.quarantine.code is 'Why: a stable name such as unknown_state; message says it in words.';
+comment on column fsm.quarantine.original is 'As it was given: text, or "base64:" and the bytes.';
 
 -- views/sessions.sql
 create view fsm.sessions as
@@ -7978,6 +9341,9 @@ grant execute on function fsm.metrics, fsm.doctor, fsm.looping_sessions, fsm.stu
 
 -- The views show no context; what a table of ours holds beyond that, nobody reads.
 grant select on table fsm.sessions, fsm.machines, fsm.transition_counts, fsm.active_turns to fsm_reader, fsm_monitor, fsm_admin;
+
+-- The quarantine shows originals, and with them what people said.
+grant select on table fsm.quarantine to fsm_admin;
 
 -- Everything.
 grant execute on all functions in schema fsm to fsm_admin;

@@ -14,10 +14,12 @@ VOLATILE = {
     *("update_context", "fork_session", "rollback_session", "delete_session"),
     *("begin_turn", "extend_turn", "end_turn", "fire_deadlines"),
     *("upgrade_sessions", "purge_sessions", "trim_history", "new_feed_epoch"),
+    *("import_sessions", "undo_import", "purge_import"),
 }
 # Helpers that write, take the lock, set a setting, or must see what was committed a moment ago.
 MUST_BE_VOLATILE = {
     "lock_session",
+    *("import_session", "import_items_of", "import_obstacle", "write_import", "keep_import_item", "take_back"),
     "make_durable",
     "read_locked_session",
     "replayed_version",

@@ -142,6 +142,13 @@ SIGNATURES = {
         "p_idle interval, p_limit integer DEFAULT 1000, p_only_final boolean DEFAULT true",
         "bigint",
     ),
+    "import_sessions": (
+        "p_items jsonb, p_batch uuid, p_dry_run boolean DEFAULT true",
+        "TABLE(session_id text, outcome text, code text, message text)",
+    ),
+    "undo_import": ("p_batch uuid", "TABLE(removed bigint, kept bigint)"),
+    "import_original": ("p_batch uuid, p_session_id text", "TABLE(source text, original text)"),
+    "purge_import": ("p_batch uuid", "bigint"),
     "trim_history": (
         "p_keep_versions integer, p_limit integer DEFAULT 1000, p_keep_for interval DEFAULT '1 day'::interval",
         "bigint",

@@ -10,12 +10,15 @@ import psycopg
 import pytest
 
 OURS = "in ('fsm'::regnamespace, 'fsm_internal'::regnamespace)"
-PER_SESSION = ["deadlines", "deleted_sessions", "history", "history_cuts", "sessions", "turns"]
+PER_SESSION = ["deadlines", "deleted_sessions", "history", "history_cuts", "import_items", "sessions", "turns"]
 # Read in the order of time, over all sessions: an index, not a key.
 ACROSS_SESSIONS = {
     "history_feed": "feed_position",
     "deleted_sessions_feed": "feed_position",
     "deadlines_to_wake": "wake_at",
+    # Originals belong to a batch, and to a session that they may never become.
+    "import_items_pkey": "batch",
+    "import_items_target": "target",
 }
 # Columns whose meaning a name does not tell.
 COLUMNS_WITH_COMMENT = {

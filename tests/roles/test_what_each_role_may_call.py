@@ -14,6 +14,7 @@ from support.api import Api
 # The privileges as data. A function that is missing here fails the test; so does one that is not there any more.
 EVERYBODY = {"fsm_app", "fsm_reader", "fsm_monitor", "fsm_admin"}
 APP, READ, ADMIN = {"fsm_app", "fsm_admin"}, {"fsm_app", "fsm_reader", "fsm_admin"}, {"fsm_admin"}
+BATCH = "00000000-0000-0000-0000-000000000001"
 MAY: dict[str, set[str]] = {
     "define_machine": ADMIN,
     "retire_machine": ADMIN,
@@ -40,6 +41,10 @@ MAY: dict[str, set[str]] = {
     "fire_deadlines": APP,
     "upgrade_sessions": ADMIN,
     "purge_sessions": ADMIN,
+    "import_sessions": ADMIN,
+    "undo_import": ADMIN,
+    "import_original": ADMIN,
+    "purge_import": ADMIN,
     "trim_history": ADMIN,
     "new_feed_epoch": ADMIN,
     "verify_sessions": {"fsm_reader", "fsm_admin"},
@@ -83,6 +88,10 @@ CALLS: dict[str, dict[str, Any]] = {
     "fire_deadlines": {},
     "upgrade_sessions": {"machine": "door", "from_version": 1, "to_version": 2},
     "purge_sessions": {"idle": "1 day"},
+    "import_sessions": {"items": "[]", "batch": BATCH},
+    "undo_import": {"batch": BATCH},
+    "import_original": {"batch": BATCH, "session_id": "s-1"},
+    "purge_import": {"batch": BATCH},
     "trim_history": {"keep_versions": 1},
     "new_feed_epoch": {},
     "verify_sessions": {},

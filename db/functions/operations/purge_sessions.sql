@@ -34,4 +34,4 @@ begin
 end
 $$;
 comment on function fsm.purge_sessions(interval, integer, boolean) is
-  'Erases, as fsm.delete_session does, sessions that were not written to for p_idle (0 to 100 years): only those in a final state, or with p_only_final false all. Sessions whose turn is held, or that somebody is writing to, are left. At most p_limit (null or above 1,000: 1,000) in one call; returns how many, so call it until it returns 0. Errors: 22004, 22023.';
+  'Erases, as fsm.delete_session does (originals of imports included), sessions that were not written to for p_idle (0 to 100 years): only those in a final state, or with p_only_final false all. Sessions whose turn is held, or that somebody is writing to, are left. At most p_limit (null or above 1,000: 1,000) in one call; returns how many, so call it until it returns 0. Errors: 22004, 22023.';

@@ -27,7 +27,7 @@ begin
         when 'schema' then o.is_api and a.privilege_type = 'USAGE' and r.rolname in ('fsm_app', 'fsm_reader', 'fsm_monitor', 'fsm_admin')
         when 'function' then o.is_api and (r.rolname = 'fsm_admin' or o.plain = any (fsm_internal.calls_of(r.rolname)))
         when 'view' then o.is_api and a.privilege_type = 'SELECT' and (
-          r.rolname in ('fsm_admin', 'fsm_reader', 'fsm_monitor'))
+          r.rolname = 'fsm_admin' or (o.plain <> 'quarantine' and r.rolname in ('fsm_reader', 'fsm_monitor')))
         else false
       end, false)
     from (

@@ -8,6 +8,8 @@ declare
 begin
   perform fsm_internal.make_durable();
   perform fsm_internal.lock_session(p_session_id);
+  -- Also without a session: what was quarantined never became one.
+  delete from fsm_internal.import_items i where i.target = p_session_id or left(i.session_id, 600) = p_session_id;
   delete from fsm_internal.sessions s where s.session_id = p_session_id
   returning s.version, s.state, s.updated_at, s.turn into v_session;
   if v_session.version is null then
@@ -25,4 +27,4 @@ begin
 end
 $$;
 comment on function fsm_internal.delete_session(text) is
-  'Erases a session under its lock with all that belongs to it, and leaves a row of deleted_sessions; false if there is none.';
+  'Erases a session under its lock with all that belongs to it, the originals that it was imported from too, and leaves a row of deleted_sessions; false if there is none.';
