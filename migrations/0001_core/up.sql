@@ -6612,7 +6612,7 @@ begin
   values (p_batch, p_item.digest, p_item.source, p_item.session_id, p_item.target, p_item.machine, p_item.data, p_item.problem, p_item.original,
     coalesce(v_outcome.outcome, 'skipped'), v_outcome.code, v_outcome.message, case when p_reading.problem is null then p_version end, clock_timestamp())
   on conflict on constraint import_items_pkey do update
-  set undone = false, outcome = excluded.outcome, code = excluded.code, message = excluded.message, version = excluded.version, at = excluded.at;
+  set undone = false, target = excluded.target, machine = excluded.machine, data = excluded.data, problem = excluded.problem, outcome = excluded.outcome, code = excluded.code, message = excluded.message, version = excluded.version, at = excluded.at;
 end
 $$;
 comment on function fsm_internal.keep_import_item(uuid, fsm_internal.import_item, fsm_internal.legacy_reading, fsm_internal.import_verdict, bigint) is

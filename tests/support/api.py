@@ -41,6 +41,7 @@ MESSAGES = {
         "version never made or no longer retained",
         "batch is not an array",
         "item of a batch has the wrong form",
+        "item of an import has the wrong form",
         "not a cursor of the feed",
         "upgrade to the same version",
         "unknown state in the state map",

@@ -35,6 +35,7 @@ class Race:
 
     def __init__(self, holder: Connection, watcher: Connection, connect: Callable[..., Connection]) -> None:
         self.holder, self.watcher, self._connect = holder, watcher, connect
+        self.login = "test_app"
         self.callers: list[Api] = []
         self._runs: list[Running] = []
 
@@ -51,7 +52,7 @@ class Race:
     def queue(self, calls: Sequence[Callable[[Api], Any]], prepare: Callable[[Api], Any] = lambda _: None) -> None:
         """Start calls that have to wait for whatever is held already; in this order they queue."""
         for call in calls:
-            api = Api(self._connect("test_app"))
+            api = Api(self._connect(self.login))
             prepare(api)
             self.callers.append(api)
             self._runs.append(Running(lambda call=call, api=api: call(api)))  # type: ignore[misc]
