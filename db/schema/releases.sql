@@ -7,3 +7,13 @@ create table fsm_internal.releases (
 );
 comment on table fsm_internal.releases is
   'One row per release step of the schema, written in the same transaction as its DDL, so that a migration tool that died before its own mark can tell.';
+
+-- What the doctor compares with: a function that somebody weakened works, and nobody notices.
+create table fsm_internal.installed_functions (
+  function text not null,
+  digest text not null,
+  parsed_by integer,
+  constraint installed_functions_pkey primary key (function)
+);
+comment on table fsm_internal.installed_functions is 'What fsm_internal.function_digests gave at the end of the last release step.';
+comment on column fsm_internal.installed_functions.parsed_by is 'The major version of the server that printed the body for the digest; null when the body is kept as text.';

@@ -125,6 +125,16 @@ create table fsm_internal.releases (
 comment on table fsm_internal.releases is
   'One row per release step of the schema, written in the same transaction as its DDL, so that a migration tool that died before its own mark can tell.';
 
+-- What the doctor compares with: a function that somebody weakened works, and nobody notices.
+create table fsm_internal.installed_functions (
+  function text not null,
+  digest text not null,
+  parsed_by integer,
+  constraint installed_functions_pkey primary key (function)
+);
+comment on table fsm_internal.installed_functions is 'What fsm_internal.function_digests gave at the end of the last release step.';
+comment on column fsm_internal.installed_functions.parsed_by is 'The major version of the server that printed the body for the digest; null when the body is kept as text.';
+
 -- schema/domains.sql
 -- What a single value must be. Domains and not table checks, because PostgreSQL parses each check of a table anew in every
 -- statement that writes to it (a dozen of them cost more than the write), and caches those of a domain.
@@ -807,6 +817,40 @@ end
 $$;
 comment on function fsm_internal.check_common_arguments(text, text, jsonb) is
   'Argument check of every write, as fsm_internal.common_refusal says.';
+
+-- internal/common/clock.sql
+-- The one clock of every decision. Inlined, so that it costs what clock_timestamp() costs. Its owner, and nobody else, may replace it by
+-- another one to try what happens when time is set back or runs ahead; fsm.doctor() finds that it is not the one that was installed.
+create function fsm_internal.clock()
+returns timestamptz
+language sql
+volatile
+return clock_timestamp();
+comment on function fsm_internal.clock() is
+  'The time now, by the clock of the database. Unlike now() it goes on inside a transaction, so that what waited for a lock is not dated back.';
+
+-- internal/common/function_digests.sql
+create function fsm_internal.function_digests()
+returns table (function text, digest text, parsed_by integer)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+      md5(concat_ws('|', l.lanname, p.prosecdef, p.provolatile, p.proisstrict, p.proleakproof, p.proparallel, array_to_string(p.proconfig, ' '),
+        pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
+        -- What the server prints of a parsed body gains and loses casts and brackets when it is restored from a dump.
+        case when p.prosqlbody is null then p.prosrc else regexp_replace(pg_get_function_sqlbody(p.oid), '::"?[a-z_.]+"?(\[\])?|[()\s]', '', 'g') end)),
+      case when p.prosqlbody is not null then (select s.setting::integer / 10000 from pg_settings s where s.name = 'server_version_num') end
+    from pg_proc p
+    join pg_namespace n on n.oid = p.pronamespace
+    join pg_language l on l.oid = p.prolang
+    where n.nspname in ('fsm', 'fsm_internal');
+end
+$$;
+comment on function fsm_internal.function_digests() is
+  'What each of our functions is at present, as a digest of its body and its settings. parsed_by: the major version of the server that printed the body, because another one may print it otherwise; null for bodies that are kept as text. To be asked with a search_path in which our types have to be written with their schema.';
 
 -- internal/machines/candidate_findings.sql
 create function fsm_internal.candidate_findings(p_definition jsonb)
@@ -1961,7 +2005,7 @@ declare
   v_context_version integer := coalesce((p_definition #>> '{meta,context_version}')::numeric::integer, 1);
 begin
   insert into fsm_internal.machine_versions (machine, machine_version, definition, context_version, created_at, created_by)
-  values (p_machine, p_machine_version, p_definition, v_context_version, clock_timestamp(), session_user)
+  values (p_machine, p_machine_version, p_definition, v_context_version, fsm_internal.clock(), session_user)
   on conflict do nothing;
   if not found then
     raise exception using errcode = '40001', message = 'the machine was defined by another transaction at the same time',
@@ -3912,7 +3956,7 @@ volatile
 as $$
 declare
   v_begun fsm_internal.turns := fsm_internal.begun_turn(p_session_id);
-  v_is_held boolean := (v_begun.expires_at > clock_timestamp()) is true;
+  v_is_held boolean := (v_begun.expires_at > fsm_internal.clock()) is true;
 begin
   if p_turn is not null and not (v_is_held and p_turn = v_begun.turn) then
     return fsm_internal.stale_turn_refusal(p_session_id, p_turn, case when v_is_held then v_begun.turn end);
@@ -3968,7 +4012,7 @@ as $$
 declare
   v_session fsm_internal.locked_session := fsm_internal.read_locked_session(p_session_id);
   v_begun fsm_internal.turns := fsm_internal.begun_turn(p_session_id);
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
   v_last bigint := v_session.turn;
 begin
   if v_begun.request_id = p_request_id then
@@ -4006,7 +4050,7 @@ declare
 begin
   perform fsm_internal.read_locked_session(p_session_id);
   v_begun := fsm_internal.begun_turn(p_session_id);
-  v_now := clock_timestamp();
+  v_now := fsm_internal.clock();
   if v_begun.turn is distinct from p_turn or v_begun.expires_at <= v_now then
     perform fsm_internal.refuse(fsm_internal.stale_turn_refusal(p_session_id, p_turn, case when v_begun.expires_at > v_now then v_begun.turn end));
   end if;
@@ -4028,7 +4072,7 @@ declare
 begin
   perform fsm_internal.read_locked_session(p_session_id);
   v_begun := fsm_internal.begun_turn(p_session_id);
-  if v_begun.turn is distinct from p_turn or v_begun.expires_at <= clock_timestamp() then
+  if v_begun.turn is distinct from p_turn or v_begun.expires_at <= fsm_internal.clock() then
     return false;
   end if;
   -- The row stays, so that the request that began the turn does not begin another when it is repeated.
@@ -4102,7 +4146,7 @@ declare
   v_delay fsm_internal.machine_delays;
   v_outcome fsm_internal.outcome;
   v_taken_ms bigint;
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   select d.* into v_hint from fsm_internal.deadlines d
   where d.session_id = p_session_id and d.wake_at <= v_now
@@ -4224,7 +4268,7 @@ language plpgsql
 volatile
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   update fsm_internal.deadlines d set wake_at = v_now, refusals = 0
   where d.session_id = p_session_id and d.refusals > 0 and d.wake_at > v_now;
@@ -4434,7 +4478,7 @@ begin
   delete from fsm_internal.turns t where t.session_id = p_session_id;
   delete from fsm_internal.deadlines d where d.session_id = p_session_id;
   insert into fsm_internal.deleted_sessions (session_id, at, version, state, turn)
-  values (p_session_id, greatest(clock_timestamp(), v_session.updated_at + interval '1 microsecond', (
+  values (p_session_id, greatest(fsm_internal.clock(), v_session.updated_at + interval '1 microsecond', (
       select max(d.at) + interval '1 microsecond' from fsm_internal.deleted_sessions d where d.session_id = p_session_id)),
     v_session.version, v_session.state, v_session.turn);
   return true;
@@ -4459,7 +4503,7 @@ begin
   where c.machine = p_machine and c.machine_version = p_machine_version and c.from_state = p_from_state
     and c.event = p_event and c.candidate = p_candidate;
   v_loop := fsm_internal.passage_at(p_session_id, p_from_state, v_candidate.to_state, v_candidate.loop_limit)
-    >= clock_timestamp() - v_candidate.loop_window;
+    >= fsm_internal.clock() - v_candidate.loop_window;
   if v_loop and v_candidate.loop_action in ('block', 'divert') then
     return format('loop: more than %s passages within %s are %s', v_candidate.loop_limit, fsm_internal.window_text(v_candidate.loop_window),
       case v_candidate.loop_action when 'block' then 'blocked' else 'diverted to state ' || v_candidate.divert_to end);
@@ -4537,7 +4581,7 @@ language plpgsql
 volatile
 as $$
 declare
-  v_at timestamptz := clock_timestamp();
+  v_at timestamptz := fsm_internal.clock();
   v_wake_at timestamptz;
 begin
   if p_state.first_delay_ms is not null then
@@ -5189,7 +5233,7 @@ volatile
 as $$
 declare
   -- Never at or below the time of the version before, whatever the clock does.
-  v_at timestamptz := greatest(clock_timestamp(), p_session.updated_at + interval '1 microsecond');
+  v_at timestamptz := greatest(fsm_internal.clock(), p_session.updated_at + interval '1 microsecond');
   v_loop boolean;
   v_wanted text;
   v_entered_at timestamptz;
@@ -5512,7 +5556,7 @@ begin
     case
       when p_dry_run then (  -- without a lock: it would wait for batches, and they for it
         select fsm_internal.held_turn_refusal(t) from fsm_internal.turns t
-        where t.session_id = p_session.session_id and t.expires_at > clock_timestamp())
+        where t.session_id = p_session.session_id and t.expires_at > fsm_internal.clock())
       when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end,
     fsm_internal.form_refusal(p_session.session_id, p_to_state, v_context, v_terms.max_context_bytes),
     fsm_internal.change_refusal(p_session.session_id, p_to_state, v_context, v_change));
@@ -5576,7 +5620,7 @@ begin
   return case
     when p_time is null then null
     when jsonb_typeof(p_time) <> 'string' or v_at is null then 'timestamp_unparsable'
-    when v_at > clock_timestamp() at time zone 'UTC' + interval '1 day' or v_at < '2000-01-01' then 'timestamp_implausible'
+    when v_at > fsm_internal.clock() at time zone 'UTC' + interval '1 day' or v_at < '2000-01-01' then 'timestamp_implausible'
     when v_text ~ '(Z|[+-]\d\d:?(\d\d)?)$' and v_text like '%:%' then 'timestamp_with_offset' end;
 end
 $$;
@@ -6535,7 +6579,7 @@ begin
   select s.version, h.kind, h.note ->> 'batch' as batch, (
       select f.note ->> 'batch' from fsm_internal.history f
       where f.session_id = s.session_id and f.kind = 'import' order by f.version limit 1) as first_batch,
-    exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp()) as is_held
+    exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock()) as is_held
   into v_session
   from fsm_internal.sessions s
   left join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
@@ -6610,7 +6654,7 @@ begin
   end if;
   insert into fsm_internal.import_items as i (batch, digest, source, session_id, target, machine, data, problem, original, outcome, code, message, version, at)
   values (p_batch, p_item.digest, p_item.source, p_item.session_id, p_item.target, p_item.machine, p_item.data, p_item.problem, p_item.original,
-    coalesce(v_outcome.outcome, 'skipped'), v_outcome.code, v_outcome.message, case when p_reading.problem is null then p_version end, clock_timestamp())
+    coalesce(v_outcome.outcome, 'skipped'), v_outcome.code, v_outcome.message, case when p_reading.problem is null then p_version end, fsm_internal.clock())
   on conflict on constraint import_items_pkey do update
   set undone = false, target = excluded.target, machine = excluded.machine, data = excluded.data, problem = excluded.problem, outcome = excluded.outcome, code = excluded.code, message = excluded.message, version = excluded.version, at = excluded.at;
 end
@@ -6676,7 +6720,7 @@ volatile
 as $$
 begin
   insert into fsm_internal.deleted_sessions (session_id, at, version, state, turn)
-  select s.session_id, greatest(clock_timestamp(), s.updated_at + interval '1 microsecond', (
+  select s.session_id, greatest(fsm_internal.clock(), s.updated_at + interval '1 microsecond', (
       select max(d.at) + interval '1 microsecond' from fsm_internal.deleted_sessions d where d.session_id = s.session_id)),
     s.version, s.state, s.turn
   from fsm_internal.sessions s where s.session_id = any (p_session_ids);
@@ -6716,7 +6760,7 @@ begin
   delete from fsm_internal.history h where h.session_id = p_session_id and h.version <= v_cut.version;
   get diagnostics v_removed = row_count;
   insert into fsm_internal.history_cuts (session_id, version, chain_hash, cut_at)
-  values (p_session_id, v_cut.version, v_cut.chain_hash, clock_timestamp())
+  values (p_session_id, v_cut.version, v_cut.chain_hash, fsm_internal.clock())
   on conflict on constraint history_cuts_pkey do update
   set version = excluded.version, chain_hash = excluded.chain_hash, cut_at = excluded.cut_at;
   return v_removed;
@@ -6905,7 +6949,7 @@ begin
       (l.head is null, 'history_missing', jsonb_build_object('version', l.version)),
       (cardinality(l.columns) > 0, 'row_disagrees_with_history', jsonb_build_object('columns', l.columns, 'version', l.version, 'newest_version', l.head)),
       (l.wake_at is distinct from l.hint or (l.first_delay_ms is not null and coalesce(l.refusals, 0) = 0
-          and (l.wake_at <= greatest(clock_timestamp(),
+          and (l.wake_at <= greatest(fsm_internal.clock(),
             fsm_internal.next_deadline(l.machine, l.machine_version, l.state, l.entered_at, l.fired_ms))) is not true),
         'deadline_lost', jsonb_build_object('state', l.state, 'entered_at', l.entered_at, 'wake_at', l.wake_at))
     ) v (applies, code, detail)
@@ -7183,7 +7227,7 @@ begin
   if pg_is_in_recovery() then
     return null;
   end if;
-  return (select jsonb_build_object('held', count(*)) from fsm_internal.turns t where t.expires_at > clock_timestamp());
+  return (select jsonb_build_object('held', count(*)) from fsm_internal.turns t where t.expires_at > fsm_internal.clock());
 end
 $$;
 comment on function fsm_internal.turn_metrics() is 'The key turns of fsm.metrics.';
@@ -7528,7 +7572,7 @@ language plpgsql
 stable
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   return query
     select 'warning', 'deadlines_overdue',
@@ -7616,6 +7660,31 @@ end
 $$;
 comment on function fsm_internal.doctor_feed() is 'Findings of fsm.doctor: a copy restored into another cluster, whose transaction ids begin anew; a server that took over, and may use ids again.';
 
+-- internal/doctor/doctor_functions.sql
+create function fsm_internal.doctor_functions()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select 'error', 'function',
+      case
+        when i.function is null then format('function %s is none of ours', d.function)
+        when d.function is null then format('function %s is gone', i.function)
+        else format('function %s is not as it was installed', i.function) end,
+      'Find out who changed it and why. The installed form is in db/ of this release (fsm.schema_release()): create or replace it from there, as fsm_owner.'
+    from fsm_internal.installed_functions i
+    full join fsm_internal.function_digests() d using (function)
+    where i.function is null or d.function is null
+      or (i.digest <> d.digest and i.parsed_by is not distinct from d.parsed_by)
+    order by coalesce(i.function, d.function) collate "C"
+    limit 100;
+end
+$$;
+comment on function fsm_internal.doctor_functions() is
+  'Findings of fsm.doctor: functions in our schemas that are not what the installation made, at most 100. One of a body that the server parsed is only compared by the major version that installed it.';
+
 -- internal/doctor/doctor_grants.sql
 create function fsm_internal.doctor_grants()
 returns table (severity text, check_name text, message text, hint text)
@@ -7699,7 +7768,7 @@ language plpgsql
 stable
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   return query
     select 'warning', 'prepared_transaction',
@@ -7784,7 +7853,7 @@ as $$
 declare
   v_bytes bigint := pg_total_relation_size('fsm_internal.history');
 begin
-  if v_bytes > p_bytes and not exists (select from fsm_internal.history_cuts c where c.cut_at > clock_timestamp() - interval '30 days') then
+  if v_bytes > p_bytes and not exists (select from fsm_internal.history_cuts c where c.cut_at > fsm_internal.clock() - interval '30 days') then
     return query select 'warning', 'history_size',
       format('history takes %s, and nothing was trimmed for 30 days', pg_size_pretty(v_bytes)),
       'Decide how much history is to be kept, and call fsm.trim_history (old versions) and fsm.purge_sessions (finished sessions) regularly.';
@@ -7853,7 +7922,7 @@ stable
 as $$
 declare
   v_pages bigint := pg_relation_size('fsm_internal.sessions') / 8192;
-  v_idle timestamptz := clock_timestamp() - interval '30 days';
+  v_idle timestamptz := fsm_internal.clock() - interval '30 days';
   v_seen record;
 begin
   select count(*) as all_of_them, count(*) filter (where t.state is null) as unknown,
@@ -7916,7 +7985,9 @@ returns table (severity text, check_name text, message text, hint text)
 language sql
 immutable
 begin atomic
-  select 'error', 'server_version', 'PostgreSQL is older than 14', 'Upgrade the server: fsmstore is made for PostgreSQL 14 and later.'
+  select f.severity, f.check_name, f.message, f.hint
+  from (values ('error', 'server_version', 'PostgreSQL is older than 14', 'Upgrade the server: fsmstore is made for PostgreSQL 14 and later.'))
+    f (severity, check_name, message, hint)
   where p_number < 140000;
 end;
 comment on function fsm_internal.doctor_server_version(integer) is 'Findings of fsm.doctor: a server that is too old, by its server_version_num.';
@@ -8665,7 +8736,7 @@ as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   perform fsm_internal.check_session_exists(p_session_id);
-  return query select l.* from fsm_internal.loops_of(p_session_id, clock_timestamp()) l;
+  return query select l.* from fsm_internal.loops_of(p_session_id, fsm_internal.clock()) l;
 end
 $$;
 comment on function fsm.detect_loop(text) is
@@ -8682,7 +8753,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   perform fsm_internal.check_limit(p_limit);
   return query
@@ -8775,7 +8846,7 @@ declare
   v_left integer := least(p_limit, 1000);
   v_looks integer := 1000;  -- each is a lock to the end of the transaction, also where nothing is due any more
   v_fired record;
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   perform fsm_internal.check_limit(p_limit);
   perform fsm_internal.make_durable();
@@ -8885,6 +8956,7 @@ begin
       union all select * from fsm_internal.doctor_grants()
       union all select * from fsm_internal.doctor_definers()
       union all select * from fsm_internal.doctor_tables()
+      union all select * from fsm_internal.doctor_functions() where v_may_look
       union all select * from fsm_internal.doctor_feed() where v_may_look
       union all select * from fsm_internal.doctor_locks()
       union all select * from fsm_internal.doctor_vacuum()
@@ -8896,7 +8968,7 @@ end
 $$;
 comment on function fsm.doctor() is
   'What is wrong or risky with this installation: one row per finding, errors first; no rows: nothing to say. hint says what to do. Each check takes a bounded look, so it may be called every minute, on a hot standby too.
-error: server_version below 14; fsync or full_page_writes off; role (a role of fsmstore can log in, or is more than a plain role); grant (somebody may call, read or make what db/grants.sql does not give); definer (an API function without security definer or pinned search_path); owner (an object of ours belongs to somebody else, or fsm_owner may not read it: then what the tables hold is not looked at); trigger, rule, row_security, inheritance or foreign_key put onto our tables; unlogged_table; feed_epoch (a copy restored into another cluster); unknown_state (sessions in states that their machine version lacks).
+error: server_version below 14; fsync or full_page_writes off; role (a role of fsmstore can log in, or is more than a plain role); grant (somebody may call, read or make what db/grants.sql does not give); definer (an API function without security definer or pinned search_path); function (one that is not as it was installed, is gone, or is none of ours); owner (an object of ours belongs to somebody else, or fsm_owner may not read it: then what the tables hold is not looked at); trigger, rule, row_security, inheritance or foreign_key put onto our tables; unlogged_table; feed_epoch (a copy restored into another cluster); unknown_state (sessions in states that their machine version lacks).
 warning: synchronous_commit, default_transaction_isolation, track_counts, autovacuum; login_settings (a login of fsm_app or fsm_admin without the settings of db/recommended_settings.sql); public_connect; owner_member; feed_timeline (a server that took over, or was recovered to a point in time); extra_index; prepared_transaction (older than 10 minutes); lock_wait (longer than 10 seconds for a session''s lock); dead_rows; hot_updates; history_size (over 10 GiB and nothing trimmed for 30 days); deadlines_overdue (by more than 5 minutes); deadlines_refused (5 times and more).
 info: stuck_sessions (open and not written for 30 days). Stuck sessions and unknown states are looked for in about 2,000 pages of the table.
 Errors: none.';
@@ -8910,7 +8982,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_at timestamptz := clock_timestamp();
+  v_at timestamptz := fsm_internal.clock();
 begin
   return jsonb_build_object('release', fsm.schema_release(), 'at', v_at, 'sessions', fsm_internal.session_metrics(),
       'machines', fsm_internal.machine_metrics(), 'deadlines', fsm_internal.deadline_metrics(v_at),
@@ -8947,7 +9019,7 @@ begin
   -- Waits for every writer, and keeps new ones out until the new base is in force.
   lock table fsm_internal.history, fsm_internal.deleted_sessions in access exclusive mode;
   insert into fsm_internal.feed_epochs (epoch, base, system_identifier, timeline, began_at)
-  select e.last + 1, e.last::bigint << 48, s.system_identifier::text, c.timeline_id, clock_timestamp()
+  select e.last + 1, e.last::bigint << 48, s.system_identifier::text, c.timeline_id, fsm_internal.clock()
   from (select max(o.epoch) as last from fsm_internal.feed_epochs o) e, pg_control_system() s, pg_control_checkpoint() c
   returning epoch, base into v_epoch, v_base;
   -- A default costs a write nothing; a base looked up in a table would cost every write a look.
@@ -8970,7 +9042,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_before timestamptz := clock_timestamp() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
+  v_before timestamptz := fsm_internal.clock() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
   v_limit integer := least(p_limit, 1000);
   v_session_id text;
   v_purged bigint := 0;
@@ -8987,7 +9059,7 @@ begin
       select from fsm_internal.sessions s
       left join fsm_internal.machine_states t using (machine, machine_version, state)
       where s.session_id = v_session_id and s.updated_at < v_before and (t.is_final or not p_only_final)
-        and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp()))
+        and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock()))
     then
       perform fsm_internal.delete_session(v_session_id);
       v_purged := v_purged + 1;
@@ -9020,7 +9092,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_before timestamptz := clock_timestamp() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
+  v_before timestamptz := fsm_internal.clock() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
 begin
   perform fsm_internal.check_limit(p_limit);
   return query
@@ -9046,7 +9118,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_keep_for interval := fsm_internal.seconds_of('p_keep_for', p_keep_for, 3155760000) * interval '1 second';
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
   v_session record;
   v_sessions integer := 0;
   v_removed bigint := 0;
@@ -9251,7 +9323,7 @@ begin
     select s.session_id from fsm_internal.sessions s
     join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
     where s.session_id = any (v_made) and h.kind = 'import' and h.note ->> 'batch' = p_batch::text
-      and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp())
+      and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock())
     for update of s skip locked);
   perform fsm_internal.take_back(p_batch, v_gone);
   removed := cardinality(v_gone)::bigint;
@@ -9351,6 +9423,11 @@ grant execute on all functions in schema fsm to fsm_admin;
 -- schema/release.sql
 -- Which release this is: the newest migration that these sources are equal to.
 insert into fsm_internal.releases (migration, release) values ('0001_core', '0.1.0');
+-- As the doctor sees them: a search_path with our schemas in it would leave these out of the names of types.
+set local search_path = pg_catalog, pg_temp;
+delete from fsm_internal.installed_functions;
+insert into fsm_internal.installed_functions (function, digest, parsed_by)
+select d.function, d.digest, d.parsed_by from fsm_internal.function_digests() as d;
 
 -- owner_end.sql
 -- Back to the installer; its membership in fsm_owner is taken back if owner_begin.sql gave it.

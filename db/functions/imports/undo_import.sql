@@ -20,7 +20,7 @@ begin
     select s.session_id from fsm_internal.sessions s
     join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
     where s.session_id = any (v_made) and h.kind = 'import' and h.note ->> 'batch' = p_batch::text
-      and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp())
+      and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock())
     for update of s skip locked);
   perform fsm_internal.take_back(p_batch, v_gone);
   removed := cardinality(v_gone)::bigint;

@@ -10,7 +10,7 @@ as $$
 begin
   perform fsm_internal.check_common_arguments(p_session_id, null, null);
   perform fsm_internal.check_session_exists(p_session_id);
-  return query select l.* from fsm_internal.loops_of(p_session_id, clock_timestamp()) l;
+  return query select l.* from fsm_internal.loops_of(p_session_id, fsm_internal.clock()) l;
 end
 $$;
 comment on function fsm.detect_loop(text) is

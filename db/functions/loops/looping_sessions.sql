@@ -8,7 +8,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   perform fsm_internal.check_limit(p_limit);
   return query

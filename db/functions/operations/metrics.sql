@@ -6,7 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_at timestamptz := clock_timestamp();
+  v_at timestamptz := fsm_internal.clock();
 begin
   return jsonb_build_object('release', fsm.schema_release(), 'at', v_at, 'sessions', fsm_internal.session_metrics(),
       'machines', fsm_internal.machine_metrics(), 'deadlines', fsm_internal.deadline_metrics(v_at),

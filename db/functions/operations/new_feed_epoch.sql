@@ -13,7 +13,7 @@ begin
   -- Waits for every writer, and keeps new ones out until the new base is in force.
   lock table fsm_internal.history, fsm_internal.deleted_sessions in access exclusive mode;
   insert into fsm_internal.feed_epochs (epoch, base, system_identifier, timeline, began_at)
-  select e.last + 1, e.last::bigint << 48, s.system_identifier::text, c.timeline_id, clock_timestamp()
+  select e.last + 1, e.last::bigint << 48, s.system_identifier::text, c.timeline_id, fsm_internal.clock()
   from (select max(o.epoch) as last from fsm_internal.feed_epochs o) e, pg_control_system() s, pg_control_checkpoint() c
   returning epoch, base into v_epoch, v_base;
   -- A default costs a write nothing; a base looked up in a table would cost every write a look.

@@ -6,7 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_before timestamptz := clock_timestamp() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
+  v_before timestamptz := fsm_internal.clock() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
   v_limit integer := least(p_limit, 1000);
   v_session_id text;
   v_purged bigint := 0;
@@ -23,7 +23,7 @@ begin
       select from fsm_internal.sessions s
       left join fsm_internal.machine_states t using (machine, machine_version, state)
       where s.session_id = v_session_id and s.updated_at < v_before and (t.is_final or not p_only_final)
-        and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp()))
+        and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock()))
     then
       perform fsm_internal.delete_session(v_session_id);
       v_purged := v_purged + 1;

@@ -6,7 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_before timestamptz := clock_timestamp() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
+  v_before timestamptz := fsm_internal.clock() - fsm_internal.seconds_of('p_idle', p_idle, 3155760000) * interval '1 second';
 begin
   perform fsm_internal.check_limit(p_limit);
   return query

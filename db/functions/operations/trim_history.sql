@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_keep_for interval := fsm_internal.seconds_of('p_keep_for', p_keep_for, 3155760000) * interval '1 second';
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
   v_session record;
   v_sessions integer := 0;
   v_removed bigint := 0;

@@ -10,7 +10,7 @@ declare
   v_left integer := least(p_limit, 1000);
   v_looks integer := 1000;  -- each is a lock to the end of the transaction, also where nothing is due any more
   v_fired record;
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   perform fsm_internal.check_limit(p_limit);
   perform fsm_internal.make_durable();

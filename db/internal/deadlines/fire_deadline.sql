@@ -9,7 +9,7 @@ declare
   v_delay fsm_internal.machine_delays;
   v_outcome fsm_internal.outcome;
   v_taken_ms bigint;
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   select d.* into v_hint from fsm_internal.deadlines d
   where d.session_id = p_session_id and d.wake_at <= v_now

@@ -54,7 +54,7 @@ language plpgsql
 volatile
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   update fsm_internal.deadlines d set wake_at = v_now, refusals = 0
   where d.session_id = p_session_id and d.refusals > 0 and d.wake_at > v_now;

@@ -4,7 +4,7 @@ language plpgsql
 stable
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
 begin
   return query
     select 'warning', 'prepared_transaction',

@@ -5,7 +5,7 @@ stable
 as $$
 declare
   v_pages bigint := pg_relation_size('fsm_internal.sessions') / 8192;
-  v_idle timestamptz := clock_timestamp() - interval '30 days';
+  v_idle timestamptz := fsm_internal.clock() - interval '30 days';
   v_seen record;
 begin
   select count(*) as all_of_them, count(*) filter (where t.state is null) as unknown,

@@ -33,7 +33,9 @@ returns table (severity text, check_name text, message text, hint text)
 language sql
 immutable
 begin atomic
-  select 'error', 'server_version', 'PostgreSQL is older than 14', 'Upgrade the server: fsmstore is made for PostgreSQL 14 and later.'
+  select f.severity, f.check_name, f.message, f.hint
+  from (values ('error', 'server_version', 'PostgreSQL is older than 14', 'Upgrade the server: fsmstore is made for PostgreSQL 14 and later.'))
+    f (severity, check_name, message, hint)
   where p_number < 140000;
 end;
 comment on function fsm_internal.doctor_server_version(integer) is 'Findings of fsm.doctor: a server that is too old, by its server_version_num.';

@@ -70,7 +70,7 @@ begin
   select s.version, h.kind, h.note ->> 'batch' as batch, (
       select f.note ->> 'batch' from fsm_internal.history f
       where f.session_id = s.session_id and f.kind = 'import' order by f.version limit 1) as first_batch,
-    exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > clock_timestamp()) as is_held
+    exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock()) as is_held
   into v_session
   from fsm_internal.sessions s
   left join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
@@ -145,7 +145,7 @@ begin
   end if;
   insert into fsm_internal.import_items as i (batch, digest, source, session_id, target, machine, data, problem, original, outcome, code, message, version, at)
   values (p_batch, p_item.digest, p_item.source, p_item.session_id, p_item.target, p_item.machine, p_item.data, p_item.problem, p_item.original,
-    coalesce(v_outcome.outcome, 'skipped'), v_outcome.code, v_outcome.message, case when p_reading.problem is null then p_version end, clock_timestamp())
+    coalesce(v_outcome.outcome, 'skipped'), v_outcome.code, v_outcome.message, case when p_reading.problem is null then p_version end, fsm_internal.clock())
   on conflict on constraint import_items_pkey do update
   set undone = false, target = excluded.target, machine = excluded.machine, data = excluded.data, problem = excluded.problem, outcome = excluded.outcome, code = excluded.code, message = excluded.message, version = excluded.version, at = excluded.at;
 end

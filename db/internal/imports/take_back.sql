@@ -5,7 +5,7 @@ volatile
 as $$
 begin
   insert into fsm_internal.deleted_sessions (session_id, at, version, state, turn)
-  select s.session_id, greatest(clock_timestamp(), s.updated_at + interval '1 microsecond', (
+  select s.session_id, greatest(fsm_internal.clock(), s.updated_at + interval '1 microsecond', (
       select max(d.at) + interval '1 microsecond' from fsm_internal.deleted_sessions d where d.session_id = s.session_id)),
     s.version, s.state, s.turn
   from fsm_internal.sessions s where s.session_id = any (p_session_ids);

@@ -39,7 +39,7 @@ begin
   return case
     when p_time is null then null
     when jsonb_typeof(p_time) <> 'string' or v_at is null then 'timestamp_unparsable'
-    when v_at > clock_timestamp() at time zone 'UTC' + interval '1 day' or v_at < '2000-01-01' then 'timestamp_implausible'
+    when v_at > fsm_internal.clock() at time zone 'UTC' + interval '1 day' or v_at < '2000-01-01' then 'timestamp_implausible'
     when v_text ~ '(Z|[+-]\d\d:?(\d\d)?)$' and v_text like '%:%' then 'timestamp_with_offset' end;
 end
 $$;

@@ -7,7 +7,7 @@ declare
   v_context_version integer := coalesce((p_definition #>> '{meta,context_version}')::numeric::integer, 1);
 begin
   insert into fsm_internal.machine_versions (machine, machine_version, definition, context_version, created_at, created_by)
-  values (p_machine, p_machine_version, p_definition, v_context_version, clock_timestamp(), session_user)
+  values (p_machine, p_machine_version, p_definition, v_context_version, fsm_internal.clock(), session_user)
   on conflict do nothing;
   if not found then
     raise exception using errcode = '40001', message = 'the machine was defined by another transaction at the same time',

@@ -19,7 +19,7 @@ begin
   delete from fsm_internal.history h where h.session_id = p_session_id and h.version <= v_cut.version;
   get diagnostics v_removed = row_count;
   insert into fsm_internal.history_cuts (session_id, version, chain_hash, cut_at)
-  values (p_session_id, v_cut.version, v_cut.chain_hash, clock_timestamp())
+  values (p_session_id, v_cut.version, v_cut.chain_hash, fsm_internal.clock())
   on conflict on constraint history_cuts_pkey do update
   set version = excluded.version, chain_hash = excluded.chain_hash, cut_at = excluded.cut_at;
   return v_removed;

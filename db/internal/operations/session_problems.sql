@@ -50,7 +50,7 @@ begin
       (l.head is null, 'history_missing', jsonb_build_object('version', l.version)),
       (cardinality(l.columns) > 0, 'row_disagrees_with_history', jsonb_build_object('columns', l.columns, 'version', l.version, 'newest_version', l.head)),
       (l.wake_at is distinct from l.hint or (l.first_delay_ms is not null and coalesce(l.refusals, 0) = 0
-          and (l.wake_at <= greatest(clock_timestamp(),
+          and (l.wake_at <= greatest(fsm_internal.clock(),
             fsm_internal.next_deadline(l.machine, l.machine_version, l.state, l.entered_at, l.fired_ms))) is not true),
         'deadline_lost', jsonb_build_object('state', l.state, 'entered_at', l.entered_at, 'wake_at', l.wake_at))
     ) v (applies, code, detail)

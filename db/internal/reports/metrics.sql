@@ -120,7 +120,7 @@ begin
   if pg_is_in_recovery() then
     return null;
   end if;
-  return (select jsonb_build_object('held', count(*)) from fsm_internal.turns t where t.expires_at > clock_timestamp());
+  return (select jsonb_build_object('held', count(*)) from fsm_internal.turns t where t.expires_at > fsm_internal.clock());
 end
 $$;
 comment on function fsm_internal.turn_metrics() is 'The key turns of fsm.metrics.';

@@ -20,7 +20,7 @@ begin
   delete from fsm_internal.turns t where t.session_id = p_session_id;
   delete from fsm_internal.deadlines d where d.session_id = p_session_id;
   insert into fsm_internal.deleted_sessions (session_id, at, version, state, turn)
-  values (p_session_id, greatest(clock_timestamp(), v_session.updated_at + interval '1 microsecond', (
+  values (p_session_id, greatest(fsm_internal.clock(), v_session.updated_at + interval '1 microsecond', (
       select max(d.at) + interval '1 microsecond' from fsm_internal.deleted_sessions d where d.session_id = p_session_id)),
     v_session.version, v_session.state, v_session.turn);
   return true;

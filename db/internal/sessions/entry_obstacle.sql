@@ -13,7 +13,7 @@ begin
   where c.machine = p_machine and c.machine_version = p_machine_version and c.from_state = p_from_state
     and c.event = p_event and c.candidate = p_candidate;
   v_loop := fsm_internal.passage_at(p_session_id, p_from_state, v_candidate.to_state, v_candidate.loop_limit)
-    >= clock_timestamp() - v_candidate.loop_window;
+    >= fsm_internal.clock() - v_candidate.loop_window;
   if v_loop and v_candidate.loop_action in ('block', 'divert') then
     return format('loop: more than %s passages within %s are %s', v_candidate.loop_limit, fsm_internal.window_text(v_candidate.loop_window),
       case v_candidate.loop_action when 'block' then 'blocked' else 'diverted to state ' || v_candidate.divert_to end);

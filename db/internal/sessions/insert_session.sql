@@ -5,7 +5,7 @@ language plpgsql
 volatile
 as $$
 declare
-  v_at timestamptz := clock_timestamp();
+  v_at timestamptz := fsm_internal.clock();
   v_wake_at timestamptz;
 begin
   if p_state.first_delay_ms is not null then

@@ -7,7 +7,7 @@ volatile
 as $$
 declare
   -- Never at or below the time of the version before, whatever the clock does.
-  v_at timestamptz := greatest(clock_timestamp(), p_session.updated_at + interval '1 microsecond');
+  v_at timestamptz := greatest(fsm_internal.clock(), p_session.updated_at + interval '1 microsecond');
   v_loop boolean;
   v_wanted text;
   v_entered_at timestamptz;

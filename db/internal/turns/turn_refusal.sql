@@ -5,7 +5,7 @@ volatile
 as $$
 declare
   v_begun fsm_internal.turns := fsm_internal.begun_turn(p_session_id);
-  v_is_held boolean := (v_begun.expires_at > clock_timestamp()) is true;
+  v_is_held boolean := (v_begun.expires_at > fsm_internal.clock()) is true;
 begin
   if p_turn is not null and not (v_is_held and p_turn = v_begun.turn) then
     return fsm_internal.stale_turn_refusal(p_session_id, p_turn, case when v_is_held then v_begun.turn end);

@@ -6,7 +6,7 @@ as $$
 declare
   v_session fsm_internal.locked_session := fsm_internal.read_locked_session(p_session_id);
   v_begun fsm_internal.turns := fsm_internal.begun_turn(p_session_id);
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := fsm_internal.clock();
   v_last bigint := v_session.turn;
 begin
   if v_begun.request_id = p_request_id then
@@ -44,7 +44,7 @@ declare
 begin
   perform fsm_internal.read_locked_session(p_session_id);
   v_begun := fsm_internal.begun_turn(p_session_id);
-  v_now := clock_timestamp();
+  v_now := fsm_internal.clock();
   if v_begun.turn is distinct from p_turn or v_begun.expires_at <= v_now then
     perform fsm_internal.refuse(fsm_internal.stale_turn_refusal(p_session_id, p_turn, case when v_begun.expires_at > v_now then v_begun.turn end));
   end if;
@@ -66,7 +66,7 @@ declare
 begin
   perform fsm_internal.read_locked_session(p_session_id);
   v_begun := fsm_internal.begun_turn(p_session_id);
-  if v_begun.turn is distinct from p_turn or v_begun.expires_at <= clock_timestamp() then
+  if v_begun.turn is distinct from p_turn or v_begun.expires_at <= fsm_internal.clock() then
     return false;
   end if;
   -- The row stays, so that the request that began the turn does not begin another when it is repeated.

@@ -80,7 +80,7 @@ begin
     case
       when p_dry_run then (  -- without a lock: it would wait for batches, and they for it
         select fsm_internal.held_turn_refusal(t) from fsm_internal.turns t
-        where t.session_id = p_session.session_id and t.expires_at > clock_timestamp())
+        where t.session_id = p_session.session_id and t.expires_at > fsm_internal.clock())
       when p_session.turn is not null then fsm_internal.turn_refusal(p_session.session_id, null) end,
     fsm_internal.form_refusal(p_session.session_id, p_to_state, v_context, v_terms.max_context_bytes),
     fsm_internal.change_refusal(p_session.session_id, p_to_state, v_context, v_change));
