@@ -11,6 +11,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import transition_tracking
 from benchmarks.save_cost import FLOOR, SaveCost, measure
 from fsmstore import migrate
 from fsmstore.devdb import Server
@@ -37,6 +38,11 @@ def main() -> None:
             f"PostgreSQL {version[0] if version else '?'}, {platform.machine()}, Python {platform.python_version()}, "
             f"{rounds} rounds of {sessions} conversations of 7 saves, contexts of about 1.6 kB; median of rounds"
         )
+    tracking = transition_tracking.measure(rounds=rounds)
+    print(
+        f"A tracked transition: {tracking.tracked:.1f} µs, {tracking.ratio:.2f} times a plain logging call "
+        f"({tracking.plain:.1f} µs); median of {rounds} rounds of {transition_tracking.CALLS}"
+    )
 
 
 def _database(server: Server) -> str:
