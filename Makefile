@@ -15,7 +15,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint db-up db-install migrate rollback freeze verify bench
+.PHONY: help demo test lint db-up db-install migrate rollback freeze verify bench mutants
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ verify: $(VENV)/.dev ## Check that migrations/ and db/ say the same, there and b
 
 bench: $(VENV)/.dev ## Measure what a save costs (QUICK=1 for a look)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+
+mutants: $(VENV)/.dev ## Plant every fault of tests/support/mutant_list.py; some test must fail for each
+	FSMSTORE_MUTANTS=all $(BIN)/python -m pytest -q -n 2 tests/mutants $(ARGS)
 
 .PHONY: need-dsn
 need-dsn:

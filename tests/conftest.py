@@ -14,7 +14,7 @@ from pytest_postgresql import factories
 
 import plcov
 from fsmstore import migrate
-from support import databases, run
+from support import databases, mutants, run
 from support.databases import Connection
 from support.psql import Psql
 from support.serverlog import ServerLog
@@ -71,6 +71,7 @@ def _migrate(host: str, port: str, user: str, dbname: str, password: str | None 
     dsn = make_conninfo(run.server_url(), dbname=dbname)
     if not migrate.apply(dsn):
         raise pytest.UsageError(f"no migration in {migrate.migrations_path()}: run make freeze")
+    mutants.plant_if_told(dsn)
     plcov.prepare(dsn)
 
 

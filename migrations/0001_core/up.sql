@@ -4951,6 +4951,21 @@ $$;
 comment on function fsm_internal.ahead_refusal(fsm_internal.locked_session) is
   'The refusal SM060 of a session whose history has newer versions than its row; null: it has none. A write over it is an error, which would take the other sessions of the same call back with it.';
 
+create function fsm_internal.ahead_refusal(p_session_id text)
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_session fsm_internal.locked_session;
+begin
+  select s.session_id, s.version into v_session.session_id, v_session.version
+  from fsm_internal.sessions s where s.session_id = p_session_id;
+  return fsm_internal.ahead_refusal(v_session);
+end
+$$;
+comment on function fsm_internal.ahead_refusal(text) is 'The same of a session that is not read yet; its lock is held.';
+
 create function fsm_internal.report_corrupt_session(p_session_id text, p_code text, p_facts jsonb)
 returns void
 language plpgsql
@@ -8598,6 +8613,9 @@ begin
   perform fsm_internal.lock_sessions(array(select fsm_internal.batch_session_id(i.value) from jsonb_array_elements(p_items) i));
   for v_value, ordinal in select i.value, i.nth from jsonb_array_elements(p_items) with ordinality i (value, nth) order by i.nth loop
     v_item := fsm_internal.batch_item(v_value);
+    if not p_atomic and v_item.refusal is null then
+      v_item.refusal := fsm_internal.ahead_refusal(v_item.session_id);
+    end if;
     if v_item.refusal is not null then
       v_outcome := fsm_internal.refused(v_item.refusal);
     else

@@ -73,3 +73,22 @@ def test_a_row_that_was_not_written_is_a_conflict_and_nothing_is(
     assert db.execute("select version, state from fsm_internal.sessions").fetchall() == [(1, "closed")]
     assert db.execute("select version from fsm_internal.history").fetchall() == [(1,)]
     assert api.update("s-1").version == 2
+
+
+def test_a_session_that_is_not_as_it_was_read_is_not_written_over(api: Api, db: Connection) -> None:
+    """The last step asks for the version once more: here it was handed one that is no longer there."""
+    api.create("s-1")
+    api.update("s-1")
+    db.execute("delete from fsm_internal.history where version = 2")  # its key would object, too
+    stale = """
+        select fsm_internal.settle_write(
+          (s.session_id, s.machine, s.machine_version, s.state, 1, s.context, s.entered_at, s.created_at, s.updated_at,
+            null, null)::fsm_internal.locked_session,
+          ('update', s.state, null, s.context, null, false, null, null, null)::fsm_internal.pending_write,
+          null, fsm_internal.admission_of(s.machine, s.machine_version, s.state))
+        from fsm_internal.sessions s"""
+    with refused("SM030"):
+        db.execute(stale)
+    assert db.execute("select version from fsm_internal.sessions").fetchall() == [(2,)]
+    db.execute(stale.replace(", 1, s.context", ", s.version, s.context"))
+    assert db.execute("select version from fsm_internal.sessions").fetchall() == [(3,)]

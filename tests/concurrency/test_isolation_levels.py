@@ -48,6 +48,10 @@ CASES: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any], Any]] = {
         lambda b: b.update("s-1", request_id=REQUEST),
         "replay",
     ),
+    # What only the other's commit makes legal: a refusal would rest on what was there before.
+    "event that only now is known": (lambda a: a.send("s-1", "OPEN"), lambda b: b.send("s-1", "CLOSE"), 3),
+    "save of the version to come": (lambda a: a.send("s-1", "OPEN"), lambda b: b.save("s-1", "closed", {}, 2), 3),
+    "update of the version to come": (lambda a: a.update("s-1"), lambda b: b.update("s-1", expected_version=2), 3),
     "creation after a creation": (lambda a: a.create("new"), lambda b: b.create("new"), "SM011"),
     "retry of a creation": (
         lambda a: a.create("new", request_id=REQUEST),

@@ -80,7 +80,7 @@ class Importing:
 
     def one(self, *items: Any, **more: Any) -> tuple[str, str | None]:
         """Import; returns outcome and code of the last row."""
-        return self(*items, **more)[-1][1:]  # type: ignore[return-value]
+        return self(*items, **more)[-1][1:]
 
     def note(self, session_id: str, version: int = 1) -> dict[str, Any]:
         """The note of the import."""

@@ -17,6 +17,9 @@ begin
   perform fsm_internal.lock_sessions(array(select fsm_internal.batch_session_id(i.value) from jsonb_array_elements(p_items) i));
   for v_value, ordinal in select i.value, i.nth from jsonb_array_elements(p_items) with ordinality i (value, nth) order by i.nth loop
     v_item := fsm_internal.batch_item(v_value);
+    if not p_atomic and v_item.refusal is null then
+      v_item.refusal := fsm_internal.ahead_refusal(v_item.session_id);
+    end if;
     if v_item.refusal is not null then
       v_outcome := fsm_internal.refused(v_item.refusal);
     else

@@ -93,6 +93,21 @@ $$;
 comment on function fsm_internal.ahead_refusal(fsm_internal.locked_session) is
   'The refusal SM060 of a session whose history has newer versions than its row; null: it has none. A write over it is an error, which would take the other sessions of the same call back with it.';
 
+create function fsm_internal.ahead_refusal(p_session_id text)
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_session fsm_internal.locked_session;
+begin
+  select s.session_id, s.version into v_session.session_id, v_session.version
+  from fsm_internal.sessions s where s.session_id = p_session_id;
+  return fsm_internal.ahead_refusal(v_session);
+end
+$$;
+comment on function fsm_internal.ahead_refusal(text) is 'The same of a session that is not read yet; its lock is held.';
+
 create function fsm_internal.report_corrupt_session(p_session_id text, p_code text, p_facts jsonb)
 returns void
 language plpgsql

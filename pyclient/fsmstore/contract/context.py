@@ -50,7 +50,7 @@ class SwisperContext:
     contract_status = Field[str](lambda: "active", str)
     current_state = Field[str](lambda: "start", str)
     user_id = Field[str | None](lambda: None, str, None)
-    product_query = Field[str](str, str)
+    product_query = Field["str | None"](str, str, None)
     preferences = Field["dict[str, Any] | list[Any]"](dict, dict, list)
     constraints = Field["dict[str, Any] | list[Any]"](list, list, dict)
     user_preferences = Field[dict[str, Any]](dict, dict)
