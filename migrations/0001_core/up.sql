@@ -6097,7 +6097,7 @@ begin
   v_reading.session_id := p_item.session_id;
   v_reading.warnings := case when p_item.session_id = 'default_session' then array['shared_session_id'] else '{}' end;
   v_reading.problem := p_item.problem;
-  v_reading.message := 'the original could not be read';
+  v_reading.message := fsm_internal.unread_message(v_reading.problem);
   if v_reading.problem is null then
     select p.code, p.message into v_reading.problem, v_reading.message from fsm_internal.import_item_problem(p_item) p;
   end if;
@@ -6257,6 +6257,22 @@ end
 $$;
 comment on function fsm_internal.legacy_value(fsm_internal.legacy_reading, jsonb, boolean) is
   'A reading with what stands beside the contract in a row''s metadata or in a value of the file store: above all whether a confirmation is awaited. p_has_contract: the row''s column.';
+
+create function fsm_internal.unread_message(p_problem text)
+returns text
+language sql
+immutable
+return coalesce(jsonb '{
+  "shelve_corrupt_pickle": "the value is no pickle, is cut off, or empty",
+  "shelve_unsafe_pickle": "the pickle names something to be built or called, and was not run",
+  "shelve_value_not_dict": "the value is no dict",
+  "not_json_representable": "the value holds what JSON has no form for",
+  "nesting_too_deep": "objects and arrays are nested too deep to be handed on",
+  "text_not_storable": "a text holds a NUL, or what is no character",
+  "number_not_finite": "a number is NaN or infinite",
+  "number_out_of_range": "a number has too many digits",
+  "session_id_not_utf8": "the bytes of the id are no characters"}' ->> p_problem, 'the original could not be read');
+comment on function fsm_internal.unread_message(text) is 'What a reader''s problem means, in words.';
 
 -- internal/legacy/legacy_state.sql
 create function fsm_internal.legacy_state(p_state text, p_is_cancelled boolean)

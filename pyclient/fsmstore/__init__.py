@@ -22,6 +22,7 @@ from .errors import (
     outcome_of,
     translate_errors,
 )
+from .import_rows import ImportedOriginal, ImportOutcome, UndoneImport
 from .operations import SUPPORTED_RELEASES
 from .report_rows import (
     AuditHead,
@@ -72,6 +73,8 @@ __all__ = [
     "FsmError",
     "GuardFailed",
     "HistoryEntry",
+    "ImportOutcome",
+    "ImportedOriginal",
     "InvalidContext",
     "InvalidMachine",
     "Loop",
@@ -93,6 +96,7 @@ __all__ = [
     "Turn",
     "TurnExpired",
     "TurnHeld",
+    "UndoneImport",
     "UpgradedSessions",
     "VersionConflict",
     "Violation",

@@ -9,6 +9,7 @@ from uuid import UUID
 from .aio_turns import AsyncTurnMethods
 from .batches import AsyncBatchMethods
 from .docs import documented_like
+from .imports import AsyncImportMethods
 from .machines import AsyncMachineMethods
 from .past import AsyncPastMethods
 from .reports import AsyncReportMethods
@@ -18,7 +19,9 @@ from .store import SessionStore
 
 
 @documented_like(SessionStore)
-class AsyncSessionStore(AsyncPastMethods, AsyncBatchMethods, AsyncTurnMethods, AsyncMachineMethods, AsyncReportMethods):
+class AsyncSessionStore(
+    AsyncPastMethods, AsyncBatchMethods, AsyncTurnMethods, AsyncMachineMethods, AsyncReportMethods, AsyncImportMethods
+):
     """See SessionStore; of asyncio."""
 
     async def create(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .base_operations import Steps
 from .batch_operations import BatchOperations
 from .errors import MIGRATE_HINT, SchemaMismatch
+from .import_operations import ImportOperations
 from .machine_operations import MachineOperations
 from .past_operations import PastOperations
 from .report_operations import ReportOperations
@@ -14,7 +15,9 @@ SUPPORTED_RELEASES = ("0.1",)
 """The releases of schema ``fsm`` (major.minor) that this client knows."""
 
 
-class Operations(PastOperations, BatchOperations, TurnOperations, MachineOperations, ReportOperations):
+class Operations(
+    PastOperations, BatchOperations, TurnOperations, MachineOperations, ReportOperations, ImportOperations
+):
     """All operations of one store; see BaseOperations."""
 
     release_known = False

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from .batches import BatchMethods
+from .imports import ImportMethods
 from .machines import MachineMethods
 from .past import PastMethods
 from .reports import ReportMethods
@@ -15,7 +16,7 @@ from .session_operations import Expect
 from .turns import TurnMethods
 
 
-class SessionStore(PastMethods, BatchMethods, TurnMethods, MachineMethods, ReportMethods):
+class SessionStore(PastMethods, BatchMethods, TurnMethods, MachineMethods, ReportMethods, ImportMethods):
     """Sessions of state machines in PostgreSQL.
 
     Given a connection string, the store has a pool of its own, opened at the first call and closed by `close` or at the

@@ -20,10 +20,11 @@ def public(store: type) -> dict[str, Any]:
 def test_the_names_are_those_of_this_release() -> None:
     names = {
         "allowed_events", "as_of", "audit_head", "changes", "check_machine", "close", "create", "define_machine",
-        "delete", "detect_loop", "diagram", "diff", "doctor", "fire_deadlines", "fork", "history", "list_sessions",
-        "load", "load_at", "load_context", "load_many", "looping_sessions", "machine_definition", "metrics",
-        "new_feed_epoch", "purge", "retire_machine", "rollback", "save", "save_many", "schema_release", "send",
-        "stuck_sessions", "trim_history", "turn", "update", "upgrade", "validate", "verify",
+        "delete", "detect_loop", "diagram", "diff", "doctor", "fire_deadlines", "fork", "history", "import_original",
+        "import_sessions", "list_sessions", "load", "load_at", "load_context", "load_many", "looping_sessions",
+        "machine_definition", "metrics", "new_feed_epoch", "purge", "purge_import", "retire_machine", "rollback",
+        "save", "save_many", "schema_release", "send", "stuck_sessions", "trim_history", "turn", "undo_import",
+        "update", "upgrade", "validate", "verify",
     }  # fmt: skip
     assert set(public(SessionStore)) == names
     assert set(public(AsyncSessionStore)) == names

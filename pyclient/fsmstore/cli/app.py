@@ -14,7 +14,7 @@ from fsmstore import __version__, migrate, shipped
 from fsmstore.devdb import NoPostgres, Server
 from fsmstore.devdb.__main__ import serve
 
-from . import inspection, tables, watching
+from . import importing, inspection, tables, watching
 from .options import Dsn, Json, SessionId, opened
 from .reporting import EXIT_STATUS, MISUSED, NOT_THERE, Failed, console, print_json, reported
 
@@ -199,5 +199,7 @@ for command in (
     inspection.doctor,
     watching.top,
     watching.deadlines,
+    importing.import_legacy,
+    importing.undo_import,
 ):
     app.command()(command)
