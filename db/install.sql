@@ -145,7 +145,7 @@
 \ir internal/imports/import_items.sql
 \ir internal/imports/import_session.sql
 \ir internal/imports/judged_import.sql
-\ir internal/imports/take_back.sql
+\ir internal/imports/lock_batch.sql
 \ir internal/operations/cut_history.sql
 \ir internal/operations/feed.sql
 \ir internal/operations/past_problems.sql

@@ -4461,31 +4461,45 @@ returns boolean
 language plpgsql
 volatile
 as $$
-declare
-  v_session record;
 begin
   perform fsm_internal.make_durable();
   perform fsm_internal.lock_session(p_session_id);
   -- Also without a session: what was quarantined never became one.
   delete from fsm_internal.import_items i where i.target = p_session_id or left(i.session_id, 600) = p_session_id;
-  delete from fsm_internal.sessions s where s.session_id = p_session_id
-  returning s.version, s.state, s.updated_at, s.turn into v_session;
-  if v_session.version is null then
-    return false;
-  end if;
-  delete from fsm_internal.history h where h.session_id = p_session_id;
-  delete from fsm_internal.history_cuts c where c.session_id = p_session_id;
-  delete from fsm_internal.turns t where t.session_id = p_session_id;
-  delete from fsm_internal.deadlines d where d.session_id = p_session_id;
-  insert into fsm_internal.deleted_sessions (session_id, at, version, state, turn)
-  values (p_session_id, greatest(fsm_internal.clock(), v_session.updated_at + interval '1 microsecond', (
-      select max(d.at) + interval '1 microsecond' from fsm_internal.deleted_sessions d where d.session_id = p_session_id)),
-    v_session.version, v_session.state, v_session.turn);
-  return true;
+  return fsm_internal.erase_sessions(array[p_session_id]) = 1;
 end
 $$;
 comment on function fsm_internal.delete_session(text) is
   'Erases a session under its lock with all that belongs to it, the originals that it was imported from too, and leaves a row of deleted_sessions; false if there is none.';
+
+create function fsm_internal.erase_sessions(p_session_ids text[])
+returns bigint
+language plpgsql
+volatile
+as $$
+declare
+  v_erased bigint;
+begin
+  with gone as (
+    delete from fsm_internal.sessions s where s.session_id = any (p_session_ids)
+    returning s.session_id, s.version, s.state, s.updated_at, s.turn)
+  insert into fsm_internal.deleted_sessions (session_id, at, version, state, turn)
+  select g.session_id, greatest(fsm_internal.clock(), g.updated_at + interval '1 microsecond', (
+      select max(d.at) + interval '1 microsecond' from fsm_internal.deleted_sessions d where d.session_id = g.session_id)),
+    g.version, g.state, g.turn
+  from gone g;
+  get diagnostics v_erased = row_count;
+  if v_erased > 0 then
+    delete from fsm_internal.history h where h.session_id = any (p_session_ids);
+    delete from fsm_internal.history_cuts c where c.session_id = any (p_session_ids);
+    delete from fsm_internal.turns t where t.session_id = any (p_session_ids);
+    delete from fsm_internal.deadlines d where d.session_id = any (p_session_ids);
+  end if;
+  return v_erased;
+end
+$$;
+comment on function fsm_internal.erase_sessions(text[]) is
+  'Removes sessions whose locks are held, with all that belongs to them but their originals, and leaves a row of deleted_sessions for each; returns how many there were.';
 
 -- internal/sessions/entry_obstacle.sql
 create function fsm_internal.entry_obstacle(
@@ -6743,34 +6757,41 @@ $$;
 comment on function fsm_internal.judged_import(text, uuid, fsm_internal.legacy_reading[], text, fsm_internal.machine_states) is
   'What becomes of a session, given its originals that can be trusted: the state and the context to import it with, or why it is quarantined.';
 
--- internal/imports/take_back.sql
-create function fsm_internal.take_back(p_batch uuid, p_session_ids text[])
+-- internal/imports/lock_batch.sql
+create function fsm_internal.lock_batch(p_batch uuid, p_alone boolean)
 returns void
 language plpgsql
 volatile
 as $$
 begin
-  insert into fsm_internal.deleted_sessions (session_id, at, version, state, turn)
-  select s.session_id, greatest(fsm_internal.clock(), s.updated_at + interval '1 microsecond', (
-      select max(d.at) + interval '1 microsecond' from fsm_internal.deleted_sessions d where d.session_id = s.session_id)),
-    s.version, s.state, s.turn
-  from fsm_internal.sessions s where s.session_id = any (p_session_ids);
-  delete from fsm_internal.sessions s where s.session_id = any (p_session_ids);
-  delete from fsm_internal.history h where h.session_id = any (p_session_ids);
-  delete from fsm_internal.history_cuts c where c.session_id = any (p_session_ids);
-  delete from fsm_internal.turns t where t.session_id = any (p_session_ids);
-  delete from fsm_internal.deadlines d where d.session_id = any (p_session_ids);
-  -- What made a session that is still there stays in force; the rest of the batch is as if it had never been imported.
-  update fsm_internal.import_items i set undone = true
-  where i.batch = p_batch and not i.undone
-    and (i.version is null or not exists (select from fsm_internal.sessions s where s.session_id = i.target));
+  if p_alone then
+    perform pg_advisory_xact_lock(hashtextextended('fsm:import:' || p_batch::text, 0));
+  else
+    perform pg_advisory_xact_lock_shared(hashtextextended('fsm:import:' || p_batch::text, 0));
+  end if;
 end
 $$;
-comment on function fsm_internal.take_back(uuid, text[]) is
-  'Removes sessions whose rows are locked, with all but their originals, and marks what a batch no longer has a part in.';
+comment on function fsm_internal.lock_batch(uuid, boolean) is
+  'Takes the advisory lock of an import''s batch to the end of the transaction, before any lock of a session. p_alone: nobody else imports into the batch meanwhile.';
+
+create function fsm_internal.is_as_imported(p_session_id text, p_batch uuid)
+returns boolean
+language plpgsql
+volatile
+as $$
+begin
+  return exists (
+    select from fsm_internal.sessions s
+    join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
+    where s.session_id = p_session_id and h.kind = 'import' and h.note ->> 'batch' = p_batch::text
+      and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock()));
+end
+$$;
+comment on function fsm_internal.is_as_imported(text, uuid) is
+  'True when the newest version of a session is what this batch made of it, and no turn on it is held.';
 
 -- internal/operations/cut_history.sql
-create function fsm_internal.cut_history(p_session_id text, p_last_version bigint, p_before timestamptz, p_limit bigint)
+create function fsm_internal.cut_history(p_session_id text, p_keep_versions integer, p_before timestamptz, p_limit bigint)
 returns bigint
 language plpgsql
 volatile
@@ -6782,7 +6803,9 @@ begin
   select h.version, h.chain_hash into v_cut
   from (
     select o.version, o.chain_hash, o.at from fsm_internal.history o
-    where o.session_id = p_session_id and o.version <= p_last_version order by o.version limit p_limit) h
+    where o.session_id = p_session_id
+      and o.version <= (select s.version - p_keep_versions from fsm_internal.sessions s where s.session_id = p_session_id)
+    order by o.version limit p_limit) h
   where h.at < p_before
   order by h.version desc limit 1;
   if v_cut.version is null then
@@ -6797,8 +6820,8 @@ begin
   return v_removed;
 end
 $$;
-comment on function fsm_internal.cut_history(text, bigint, timestamptz, bigint) is
-  'Removes the oldest p_limit rows of a session''s history that are not above p_last_version and older than p_before, and notes where it was cut. Its lock must be held. Returns how many.';
+comment on function fsm_internal.cut_history(text, integer, timestamptz, bigint) is
+  'Removes the oldest p_limit rows of a session''s history, but not its newest p_keep_versions nor what is not older than p_before, and notes where it was cut. Its lock must be held. Returns how many.';
 
 -- internal/operations/feed.sql
 create function fsm_internal.feed_horizon()
@@ -9088,8 +9111,9 @@ begin
     left join fsm_internal.machine_states t using (machine, machine_version, state)
     where s.updated_at < v_before and (t.is_final or not p_only_final)
   loop
-    -- Looked at again under the lock: it may have been written to since.
-    if fsm_internal.try_lock_session(v_session_id) and exists (
+    continue when not fsm_internal.try_lock_session(v_session_id);
+    -- Looked at again under the lock, in a statement of its own: one that also takes the lock would see what was before.
+    if exists (
       select from fsm_internal.sessions s
       left join fsm_internal.machine_states t using (machine, machine_version, state)
       where s.session_id = v_session_id and s.updated_at < v_before and (t.is_final or not p_only_final)
@@ -9164,7 +9188,7 @@ begin
       'Give p_keep_versions 1 or more: the newest version is the session as it is.'));
   end if;
   for v_session in
-    select s.session_id, s.version - p_keep_versions as last_version, v_now - greatest(v_keep_for, w.longest) as before
+    select s.session_id, v_now - greatest(v_keep_for, w.longest) as before
     from fsm_internal.sessions s
     left join fsm_internal.loop_windows() w using (machine)
     where s.version > p_keep_versions and exists (
@@ -9172,7 +9196,7 @@ begin
       where h.session_id = s.session_id and h.version <= s.version - p_keep_versions and h.at < v_now - greatest(v_keep_for, w.longest))
   loop
     continue when not fsm_internal.try_lock_session(v_session.session_id);
-    v_removed := v_removed + fsm_internal.cut_history(v_session.session_id, v_session.last_version, v_session.before, p_limit - v_removed);
+    v_removed := v_removed + fsm_internal.cut_history(v_session.session_id, p_keep_versions, v_session.before, p_limit - v_removed);
     v_sessions := v_sessions + 1;
     exit when v_removed >= p_limit or v_sessions = 1000;
   end loop;
@@ -9296,6 +9320,7 @@ begin
   perform fsm_internal.chosen_version(m.machine, null) from (select distinct i.machine from unnest(v_items) i) m;
   if not p_dry_run then
     perform fsm_internal.make_durable();
+    perform fsm_internal.lock_batch(p_batch, false);
     perform fsm_internal.lock_sessions(array(select distinct i.target from unnest(v_items) i where i.target is not null));
   end if;
   for v_group in
@@ -9326,6 +9351,7 @@ declare
   v_purged bigint;
 begin
   perform fsm_internal.check_not_null('p_batch', p_batch);
+  perform fsm_internal.lock_batch(p_batch, true);
   delete from fsm_internal.import_items i where i.batch = p_batch;
   get diagnostics v_purged = row_count;
   return v_purged;
@@ -9343,30 +9369,34 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_made text[];
-  v_gone text[];
+  v_session_id text;
+  v_gone text[] := '{}';
 begin
   perform fsm_internal.check_not_null('p_batch', p_batch);
   perform fsm_internal.make_durable();
-  v_made := array(
+  perform fsm_internal.lock_batch(p_batch, true);
+  for v_session_id in
     select distinct i.target from fsm_internal.import_items i
-    where i.batch = p_batch and not i.undone and i.version is not null);
-  -- By row locks, and never waiting: a batch may have more sessions than there is room for advisory locks, and whoever holds a row is
-  -- changing it. Writers read the row under its lock, so they find it gone.
-  v_gone := array(
-    select s.session_id from fsm_internal.sessions s
-    join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
-    where s.session_id = any (v_made) and h.kind = 'import' and h.note ->> 'batch' = p_batch::text
-      and not exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock())
-    for update of s skip locked);
-  perform fsm_internal.take_back(p_batch, v_gone);
-  removed := cardinality(v_gone)::bigint;
-  kept := (select count(*) from fsm_internal.sessions s where s.session_id = any (v_made) and s.session_id <> all (v_gone));
+    where i.batch = p_batch and not i.undone and i.version is not null and fsm_internal.is_as_imported(i.target, p_batch)
+  loop
+    -- Whoever holds the lock is changing it. What was looked at without the lock is looked at again, in a statement of its own.
+    continue when not fsm_internal.try_lock_session(v_session_id);
+    if fsm_internal.is_as_imported(v_session_id, p_batch) then
+      v_gone := v_gone || v_session_id;
+      exit when cardinality(v_gone) = 1000;
+    end if;
+  end loop;
+  removed := fsm_internal.erase_sessions(v_gone);
+  -- What made a session that is still there stays in force; the rest of the batch is as if it had never been imported.
+  update fsm_internal.import_items i set undone = true
+  where i.batch = p_batch and not i.undone
+    and (i.version is null or not exists (select from fsm_internal.sessions s where s.session_id = i.target));
+  kept := (select count(distinct i.target) from fsm_internal.import_items i where i.batch = p_batch and not i.undone);
   return next;
 end
 $$;
 comment on function fsm.undo_import(uuid) is
-  'Takes an import back: removes the sessions that batch p_batch made and that nobody changed since, and empties the batch''s quarantine. Sessions that were written to, or whose turn is held, or that somebody is writing just now, are kept. Each removed session leaves a line of kind delete in fsm.changes. The originals stay and fsm.import_original still has them; the same batch may be imported again. Returns how many sessions were removed, and how many are still there. A batch that is not known: 0, 0. Errors: 22004.';
+  'Takes an import back: removes the sessions that batch p_batch made and that nobody changed since, at most 1,000 in one call (so call it until removed is 0), and empties the batch''s quarantine. Sessions that were written to, or whose turn is held, or that somebody is writing just now, are kept. Each removed session leaves a line of kind delete in fsm.changes. The originals stay and fsm.import_original still has them; the same batch may be imported again. Returns how many sessions were removed, and how many that the batch made are still there. A batch that is not known: 0, 0. Errors: 22004; 40001 under REPEATABLE READ and SERIALIZABLE.';
 
 -- views/active_turns.sql
 create view fsm.active_turns as

@@ -20,6 +20,8 @@ from .import_rows import ImportedOriginal, ImportOutcome, UndoneImport
 
 ITEMS = 1000
 """Items that one call of import_sessions takes."""
+REMOVED = 1000
+"""Sessions that one call of undo_import removes at most."""
 CHARACTERS = 8 * 1024 * 1024
 """One call carries about that many at most."""
 
@@ -55,12 +57,17 @@ class ImportOperations(BaseOperations):
 
     def undo_import(self, batch: UUID | str) -> Steps[UndoneImport]:
         """See SessionStore.undo_import."""
-        call = import_statements.UNDO_IMPORT.bind(self._codec, batch=batch)
-        try:
-            rows = yield call
-        finally:
-            self._cache.clear()  # Which sessions were removed is not said.
-        return import_statements.UNDO_IMPORT.row(rows, self._codec)
+        removed = 0
+        while True:
+            call = import_statements.UNDO_IMPORT.bind(self._codec, batch=batch)
+            try:
+                rows = yield call
+            finally:
+                self._cache.clear()  # Which sessions were removed is not said.
+            result = import_statements.UNDO_IMPORT.row(rows, self._codec)
+            removed += result.removed
+            if result.removed < REMOVED:
+                return UndoneImport(removed, result.kept)
 
     def import_original(self, batch: UUID | str, session_id: str) -> Steps[list[ImportedOriginal]]:
         """See SessionStore.import_original."""

@@ -50,7 +50,7 @@ class ImportMethods(Driver):
         return self._run(self._operations.import_sessions(items, batch, dry_run, with_each))
 
     def undo_import(self, batch: UUID | str) -> UndoneImport:
-        """Take a batch back: remove the sessions that it made and nobody wrote since.
+        """Take a batch back: remove the sessions that it made and nobody wrote since, with one call for every 1,000.
 
         Not repeated when its connection breaks: outcome_of() is then unknown. To call it again takes back what is left.
         """

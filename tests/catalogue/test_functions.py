@@ -19,7 +19,16 @@ VOLATILE = {
 # Helpers that write, take the lock, set a setting, or must see what was committed a moment ago.
 MUST_BE_VOLATILE = {
     "lock_session",
-    *("import_session", "import_items_of", "import_obstacle", "write_import", "keep_import_item", "take_back"),
+    *(
+        "import_session",
+        "import_items_of",
+        "import_obstacle",
+        "write_import",
+        "keep_import_item",
+        "lock_batch",
+        "is_as_imported",
+    ),
+    "erase_sessions",
     "make_durable",
     "read_locked_session",
     "replayed_version",
@@ -164,7 +173,7 @@ def test_the_lock_is_taken_in_few_places(db: psycopg.Connection[Any], word: str)
         if word in body.lower()
     }
     expected = {
-        "pg_advisory_xact_lock": {"lock_session", "lock_sessions", "define_machine"},
+        "pg_advisory_xact_lock": {"lock_session", "lock_sessions", "lock_batch", "define_machine"},
         "pg_try_advisory_xact_lock": {"try_lock_session"},
         "for no key update": {"read_locked_session", "save_session", "begun_turn"},
     }

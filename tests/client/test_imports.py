@@ -77,6 +77,11 @@ def test_a_batch_is_tried_imported_and_taken_back(admin: Any) -> None:
     assert admin.undo_import(uuid4()) == UndoneImport(0, 0)
 
 
+def test_undoing_goes_on_until_all_is_removed(admin: Any) -> None:
+    admin.import_sessions([item(f"s-{number}") for number in range(1001)], BATCH, dry_run=False)
+    assert admin.undo_import(BATCH) == UndoneImport(removed=1001, kept=0)
+
+
 def test_what_was_deleted_and_imported_again_is_not_remembered(admin: Any) -> None:
     admin.create("s-1", "purchase_item", {"old": True})
     assert admin.load("s-1").context == {"old": True}

@@ -16,6 +16,7 @@ begin
   perform fsm_internal.chosen_version(m.machine, null) from (select distinct i.machine from unnest(v_items) i) m;
   if not p_dry_run then
     perform fsm_internal.make_durable();
+    perform fsm_internal.lock_batch(p_batch, false);
     perform fsm_internal.lock_sessions(array(select distinct i.target from unnest(v_items) i where i.target is not null));
   end if;
   for v_group in

@@ -9,6 +9,7 @@ declare
   v_purged bigint;
 begin
   perform fsm_internal.check_not_null('p_batch', p_batch);
+  perform fsm_internal.lock_batch(p_batch, true);
   delete from fsm_internal.import_items i where i.batch = p_batch;
   get diagnostics v_purged = row_count;
   return v_purged;

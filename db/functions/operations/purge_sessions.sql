@@ -18,8 +18,9 @@ begin
     left join fsm_internal.machine_states t using (machine, machine_version, state)
     where s.updated_at < v_before and (t.is_final or not p_only_final)
   loop
-    -- Looked at again under the lock: it may have been written to since.
-    if fsm_internal.try_lock_session(v_session_id) and exists (
+    continue when not fsm_internal.try_lock_session(v_session_id);
+    -- Looked at again under the lock, in a statement of its own: one that also takes the lock would see what was before.
+    if exists (
       select from fsm_internal.sessions s
       left join fsm_internal.machine_states t using (machine, machine_version, state)
       where s.session_id = v_session_id and s.updated_at < v_before and (t.is_final or not p_only_final)

@@ -19,7 +19,7 @@ begin
       'Give p_keep_versions 1 or more: the newest version is the session as it is.'));
   end if;
   for v_session in
-    select s.session_id, s.version - p_keep_versions as last_version, v_now - greatest(v_keep_for, w.longest) as before
+    select s.session_id, v_now - greatest(v_keep_for, w.longest) as before
     from fsm_internal.sessions s
     left join fsm_internal.loop_windows() w using (machine)
     where s.version > p_keep_versions and exists (
@@ -27,7 +27,7 @@ begin
       where h.session_id = s.session_id and h.version <= s.version - p_keep_versions and h.at < v_now - greatest(v_keep_for, w.longest))
   loop
     continue when not fsm_internal.try_lock_session(v_session.session_id);
-    v_removed := v_removed + fsm_internal.cut_history(v_session.session_id, v_session.last_version, v_session.before, p_limit - v_removed);
+    v_removed := v_removed + fsm_internal.cut_history(v_session.session_id, p_keep_versions, v_session.before, p_limit - v_removed);
     v_sessions := v_sessions + 1;
     exit when v_removed >= p_limit or v_sessions = 1000;
   end loop;

@@ -1,4 +1,4 @@
-create function fsm_internal.cut_history(p_session_id text, p_last_version bigint, p_before timestamptz, p_limit bigint)
+create function fsm_internal.cut_history(p_session_id text, p_keep_versions integer, p_before timestamptz, p_limit bigint)
 returns bigint
 language plpgsql
 volatile
@@ -10,7 +10,9 @@ begin
   select h.version, h.chain_hash into v_cut
   from (
     select o.version, o.chain_hash, o.at from fsm_internal.history o
-    where o.session_id = p_session_id and o.version <= p_last_version order by o.version limit p_limit) h
+    where o.session_id = p_session_id
+      and o.version <= (select s.version - p_keep_versions from fsm_internal.sessions s where s.session_id = p_session_id)
+    order by o.version limit p_limit) h
   where h.at < p_before
   order by h.version desc limit 1;
   if v_cut.version is null then
@@ -25,5 +27,5 @@ begin
   return v_removed;
 end
 $$;
-comment on function fsm_internal.cut_history(text, bigint, timestamptz, bigint) is
-  'Removes the oldest p_limit rows of a session''s history that are not above p_last_version and older than p_before, and notes where it was cut. Its lock must be held. Returns how many.';
+comment on function fsm_internal.cut_history(text, integer, timestamptz, bigint) is
+  'Removes the oldest p_limit rows of a session''s history, but not its newest p_keep_versions nor what is not older than p_before, and notes where it was cut. Its lock must be held. Returns how many.';

@@ -138,7 +138,7 @@ def test_an_item_after_a_refused_one_of_the_same_session(s: Api) -> None:
 
 
 def test_a_corrupt_session_does_not_keep_the_others_from_being_saved(s: Api, db: psycopg.Connection[Any]) -> None:
-    """Its history runs ahead of its row: a write over it could only be taken back by an error, and the others with it."""
+    """Its history runs ahead of its row: only an error could take a write over it back, and the others with it."""
     s.update("s-1")
     db.execute("update fsm_internal.sessions set version = 1 where session_id = 's-1'")
     rows = s.batch([item("s-2", "b"), item("s-1", "b"), item("s-2", "a")], atomic=False)

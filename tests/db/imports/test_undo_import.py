@@ -87,6 +87,13 @@ def test_a_session_of_two_calls_goes_with_both(three: Importing) -> None:
     assert three.undo() == (3, 0)
 
 
+def test_at_most_a_thousand_in_one_call(importing: Importing) -> None:
+    for first in (0, 1000):
+        importing(*(table_row(f"s-{number:04}") for number in range(first, first + 1000)))
+    importing(table_row("s-2000"))
+    assert [importing.undo() for _ in range(4)] == [(1000, 1001), (1000, 1), (1, 0), (0, 0)]
+
+
 def test_other_batches_and_sessions_are_not_touched(three: Importing) -> None:
     three(table_row("s-4"), batch=OTHER)
     three.admin.create("own", "purchase_item")
