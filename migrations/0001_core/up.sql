@@ -4465,7 +4465,10 @@ begin
   perform fsm_internal.make_durable();
   perform fsm_internal.lock_session(p_session_id);
   -- Also without a session: what was quarantined never became one.
-  delete from fsm_internal.import_items i where i.target = p_session_id or left(i.session_id, 600) = p_session_id;
+  delete from fsm_internal.import_items i
+  where (i.batch, i.digest) in (
+    select o.batch, o.digest from fsm_internal.import_items o
+    where o.target = p_session_id or left(o.session_id, 600) = p_session_id order by o.batch, o.digest for update);
   return fsm_internal.erase_sessions(array[p_session_id]) = 1;
 end
 $$;
@@ -9352,7 +9355,10 @@ declare
 begin
   perform fsm_internal.check_not_null('p_batch', p_batch);
   perform fsm_internal.lock_batch(p_batch, true);
-  delete from fsm_internal.import_items i where i.batch = p_batch;
+  -- The rows in the order of their key, here and wherever several are taken: whoever takes them in another one may deadlock.
+  delete from fsm_internal.import_items i
+  where (i.batch, i.digest) in (
+    select o.batch, o.digest from fsm_internal.import_items o where o.batch = p_batch order by o.batch, o.digest for update);
   get diagnostics v_purged = row_count;
   return v_purged;
 end
@@ -9389,8 +9395,11 @@ begin
   removed := fsm_internal.erase_sessions(v_gone);
   -- What made a session that is still there stays in force; the rest of the batch is as if it had never been imported.
   update fsm_internal.import_items i set undone = true
-  where i.batch = p_batch and not i.undone
-    and (i.version is null or not exists (select from fsm_internal.sessions s where s.session_id = i.target));
+  where (i.batch, i.digest) in (
+    select o.batch, o.digest from fsm_internal.import_items o
+    where o.batch = p_batch and not o.undone
+      and (o.version is null or not exists (select from fsm_internal.sessions s where s.session_id = o.target))
+    order by o.batch, o.digest for update);
   kept := (select count(distinct i.target) from fsm_internal.import_items i where i.batch = p_batch and not i.undone);
   return next;
 end

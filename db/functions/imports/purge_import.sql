@@ -10,7 +10,10 @@ declare
 begin
   perform fsm_internal.check_not_null('p_batch', p_batch);
   perform fsm_internal.lock_batch(p_batch, true);
-  delete from fsm_internal.import_items i where i.batch = p_batch;
+  -- The rows in the order of their key, here and wherever several are taken: whoever takes them in another one may deadlock.
+  delete from fsm_internal.import_items i
+  where (i.batch, i.digest) in (
+    select o.batch, o.digest from fsm_internal.import_items o where o.batch = p_batch order by o.batch, o.digest for update);
   get diagnostics v_purged = row_count;
   return v_purged;
 end

@@ -26,8 +26,11 @@ begin
   removed := fsm_internal.erase_sessions(v_gone);
   -- What made a session that is still there stays in force; the rest of the batch is as if it had never been imported.
   update fsm_internal.import_items i set undone = true
-  where i.batch = p_batch and not i.undone
-    and (i.version is null or not exists (select from fsm_internal.sessions s where s.session_id = i.target));
+  where (i.batch, i.digest) in (
+    select o.batch, o.digest from fsm_internal.import_items o
+    where o.batch = p_batch and not o.undone
+      and (o.version is null or not exists (select from fsm_internal.sessions s where s.session_id = o.target))
+    order by o.batch, o.digest for update);
   kept := (select count(distinct i.target) from fsm_internal.import_items i where i.batch = p_batch and not i.undone);
   return next;
 end

@@ -7,7 +7,10 @@ begin
   perform fsm_internal.make_durable();
   perform fsm_internal.lock_session(p_session_id);
   -- Also without a session: what was quarantined never became one.
-  delete from fsm_internal.import_items i where i.target = p_session_id or left(i.session_id, 600) = p_session_id;
+  delete from fsm_internal.import_items i
+  where (i.batch, i.digest) in (
+    select o.batch, o.digest from fsm_internal.import_items o
+    where o.target = p_session_id or left(o.session_id, 600) = p_session_id order by o.batch, o.digest for update);
   return fsm_internal.erase_sessions(array[p_session_id]) = 1;
 end
 $$;
