@@ -15,7 +15,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint db-up db-install migrate rollback freeze verify bench mutants
+.PHONY: help demo test lint db-up db-install migrate rollback freeze verify bench mutants soak
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,9 +73,16 @@ verify: $(VENV)/.dev ## Check that migrations/ and db/ say the same, there and b
 bench: $(VENV)/.dev ## Measure what a save costs (QUICK=1 for a look)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
+soak: $(VENV)/.dev ## Faults under load for MINUTES=5 and a check of every history (more faults as root)
+	PYTHONPATH=tests $(BIN)/python -m support.chaos --minutes $(or $(MINUTES),5) $(ARGS)
+
 mutants: $(VENV)/.dev ## Plant every fault of tests/support/mutant_list.py; some test must fail for each
 	FSMSTORE_MUTANTS=all $(BIN)/python -m pytest -q -n 2 tests/mutants $(ARGS)
 
 .PHONY: need-dsn
 need-dsn:
 	@test -n "$(DSN)" || { echo 'say where: make $(MAKECMDGOALS) DSN="postgresql://USER@HOST/DATABASE"'; exit 2; }
+
+.PHONY: mutants-client
+mutants-client: $(VENV)/.dev ## Put faults into the client, see that tests find them (MODULES="retry cache")
+	$(BIN)/python tools/mutate_client.py $(MODULES)

@@ -1437,11 +1437,14 @@ returns table (severity text, code text, path text, message text)
 language plpgsql
 stable
 as $$
-declare
-  v_bytes integer := octet_length(p_definition::text);
 begin
-  if v_bytes > 1048576 then
-    return query select 'error', 'too_large', '$', format('the definition has %s bytes, the limit is 1048576', v_bytes);
+  -- The limits of a context first: 14 bytes of jsonb can be a number of 131,072 digits, and what clients read has to end somewhere.
+  return query select 'error', l.code, l.path, l.message from fsm_internal.limit_findings(fsm_internal.definition_object(p_definition)) l;
+  if found then
+    return;
+  end if;
+  if fsm_internal.is_too_large(p_definition, 1048576) then
+    return query select 'error', 'too_large', '$', 'the definition has more than 1048576 bytes of text';
     return;
   end if;
   return query
@@ -3666,8 +3669,10 @@ language sql
 stable
 return case
   when pg_column_size(p_context) > 4096 then false
-  when jsonb_path_exists(p_context, 'strict $.**{100}') then false
-  else octet_length(jsonb_path_query_array(p_context, 'strict $.** ? (@.type() == "number")')::text) <= 1000 end;
+  -- Asked again in each branch: of a value that is known when the expression is planned, all of them are worked out beforehand.
+  when jsonb_path_exists(case when pg_column_size(p_context) <= 4096 then p_context end, 'strict $.**{100}') then false
+  else octet_length(jsonb_path_query_array(
+    case when pg_column_size(p_context) <= 4096 then p_context end, 'strict $.** ? (@.type() == "number")')::text) <= 1000 end;
 comment on function fsm_internal.surely_keeps_limits(jsonb) is
   'True for a small context without anything too deep or any number too long. False: fsm_internal.limit_refusal looks closer.';
 
@@ -4429,7 +4434,9 @@ begin
   select s.machine, s.state, s.version, h.version as replayed_version into v_existing
   from fsm_internal.sessions s
   left join fsm_internal.history h on h.session_id = s.session_id and h.request_id = p_request_id
-  where s.session_id = p_session_id;
+  where s.session_id = p_session_id
+  -- A row lock makes this a writing transaction, whose end waits for the standby: so a replay, too, is not answered before what it tells is safe.
+  for no key update of s;
   if v_existing.replayed_version is not null then
     return fsm_internal.replay_result(p_session_id, v_existing.replayed_version);
   end if;
@@ -4548,14 +4555,18 @@ begin
   if v_replay.session_id is not null then
     return v_replay;
   end if;
-  select s.machine, h.machine_version, h.to_state, v.retired, fsm_internal.context_at(s.session_id, p_version) as context into v_source
+  -- The source is not locked: whatever is told of it is read here, at one moment.
+  select s.machine, h.machine_version, h.to_state, v.retired, fsm_internal.context_at(s.session_id, p_version) as context,
+    fsm_internal.retained_versions(s.session_id) as retained
+  into v_source
   from fsm_internal.sessions s
-  join fsm_internal.history h on h.session_id = s.session_id and h.version = p_version
+  left join fsm_internal.history h on h.session_id = s.session_id and h.version = p_version
   left join fsm_internal.machine_versions v on v.machine = s.machine and v.machine_version = h.machine_version
   where s.session_id = p_source_session_id;
   if v_source.machine is null then
-    perform fsm_internal.check_session_exists(p_source_session_id);
-    perform fsm_internal.refuse_version_not_retained(p_source_session_id, 'p_version', p_version);
+    perform fsm_internal.refuse_unknown_session(p_source_session_id);
+  elsif v_source.to_state is null then
+    perform fsm_internal.refuse_version_not_retained(p_source_session_id, 'p_version', p_version, v_source.retained);
   end if;
   if v_source.context is null then
     perform fsm_internal.report_corrupt_session(p_source_session_id, 'row_disagrees_with_history', jsonb_build_object('version', p_version));
@@ -4576,19 +4587,31 @@ $$;
 comment on function fsm_internal.fork_session(text, text, bigint, uuid, text) is
   'fsm.fork_session behind its argument checks. It locks and writes the new session only; the version of the source that it copies can no longer change.';
 
-create function fsm_internal.refuse_version_not_retained(p_session_id text, p_argument text, p_version bigint)
+create function fsm_internal.retained_versions(p_session_id text)
+returns jsonb
+language plpgsql
+stable
+as $$
+begin
+  return (
+    select jsonb_build_object('oldest_version', min(h.version), 'newest_version', max(h.version))
+    from fsm_internal.history h where h.session_id = p_session_id);
+end
+$$;
+comment on function fsm_internal.retained_versions(text) is 'The first and the last version of a session that its history has.';
+
+create function fsm_internal.refuse_version_not_retained(p_session_id text, p_argument text, p_version bigint, p_retained jsonb)
 returns void
 language plpgsql
 volatile
 as $$
 begin
-  perform fsm_internal.refuse(fsm_internal.argument_refusal(p_argument, 'version never made or no longer retained', (
-      select jsonb_build_object('session_id', p_session_id, 'version', p_version, 'oldest_version', min(h.version), 'newest_version', max(h.version))
-      from fsm_internal.history h where h.session_id = p_session_id),
+  perform fsm_internal.refuse(fsm_internal.argument_refusal(p_argument, 'version never made or no longer retained',
+    jsonb_build_object('session_id', p_session_id, 'version', p_version) || p_retained,
     'Give a version from oldest_version to newest_version; fsm.history lists them.'));
 end
 $$;
-comment on function fsm_internal.refuse_version_not_retained(text, text, bigint) is 'Raises 22023 for a version that a session does not have.';
+comment on function fsm_internal.refuse_version_not_retained(text, text, bigint, jsonb) is 'Raises 22023 for a version that a session does not have.';
 
 -- internal/sessions/insert_session.sql
 create function fsm_internal.insert_session(
@@ -5072,7 +5095,7 @@ begin
   perform fsm_internal.refuse(fsm_internal.precondition_refusal(v_session, false, p_expected_version, p_turn));
   select h.to_state into v_state from fsm_internal.history h where h.session_id = p_session_id and h.version = p_to_version;
   if v_state is null then
-    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version);
+    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version, fsm_internal.retained_versions(p_session_id));
   end if;
   v_context := fsm_internal.context_at(p_session_id, p_to_version) || '{}';
   if v_context is null then
@@ -6481,6 +6504,10 @@ begin
     where jsonb_typeof(i.item) = 'object' and (jsonb_typeof(i.item -> k.key) = 'string') is not true
     union all
     select 'source', 'a string of 1 to 128 bytes' where octet_length(i.item ->> 'source') not between 1 and 128
+    union all
+    -- Written out it would be the original.
+    select 'data', 'of at most 128 MB of text, or given with its original'
+    where jsonb_typeof(i.item) = 'object' and (i.item ->> 'original') is null and fsm_internal.is_too_large(i.item -> 'data', 134217728)
     union all
     select e.key, case when e.key in ('problem', 'original', 'machine') then 'a string, or null' else 'left out' end
     from jsonb_each(case jsonb_typeof(i.item) when 'object' then i.item else '{}' end) e
@@ -8364,11 +8391,11 @@ begin
   perform fsm_internal.check_session_exists(p_session_id);
   v_from := fsm_internal.context_at(p_session_id, p_from_version);
   if v_from is null then
-    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_from_version', p_from_version);
+    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_from_version', p_from_version, fsm_internal.retained_versions(p_session_id));
   end if;
   v_to := fsm_internal.context_at(p_session_id, p_to_version);
   if v_to is null then
-    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version);
+    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version, fsm_internal.retained_versions(p_session_id));
   end if;
   return query select d.path, d.old, d.new from fsm_internal.context_diff(v_from || '{}', v_to || '{}') d;
 end

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
+from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor, DatabaseError, InternalError, OperationalError
+from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed
@@ -45,6 +46,43 @@ def _needs_transaction(call: Call | Together, connection: Connection[Any] | Asyn
     """Tell whether a transaction must be begun for it; else it is one already, or the first statement begins one."""
     idle = connection.info.transaction_status is TransactionStatus.IDLE
     return isinstance(call, Together) and connection.autocommit and idle
+
+
+# The place in the server that warns of a commit whose wait for the synchronous standby was broken off. Its text is
+# translated, and its SQLSTATE is that of any warning.
+_NOT_ON_THE_STANDBY = "SyncRepWaitForLSN"
+
+
+@contextmanager
+def _answered(connection: Connection[Any] | AsyncConnection[Any], joined: bool) -> Iterator[None]:
+    """Take two sorts of answers for none, as if the connection had broken; not in a transaction of the caller's.
+
+    One that makes no sense to the driver: a pooler whose server goes away may add its error to half an answer, or to
+    one that was complete but for its last word. And one that comes with a warning that the commit may not be on the
+    standby: it would be lost with this server. Sent again with its request id, the call waits for the standby anew.
+    """
+    if joined:
+        yield
+        return
+    warned: list[str] = []
+
+    def notice(diagnostic: Diagnostic) -> None:
+        if diagnostic.source_function == _NOT_ON_THE_STANDBY:
+            warned.append(diagnostic.message_primary or "")
+
+    connection.add_notice_handler(notice)
+    try:
+        yield
+    except DatabaseError as error:
+        # Not those of the server, which have a code, nor those of a value that cannot be sent.
+        if error.sqlstate is not None or type(error) not in (DatabaseError, InternalError):
+            raise
+        connection.pgconn.finish()
+        raise OperationalError(f"the answer makes no sense: {error}") from error
+    finally:
+        connection.remove_notice_handler(notice)
+    if warned:
+        raise OperationalError(f"committed, but perhaps not on the standby: {warned[0]}")
 
 
 class Connections:
@@ -91,7 +129,10 @@ class Connections:
         """
         with self._lease(timeout, suspicious) as connection, Cursor(connection, row_factory=tuple_row) as cursor:
             rows: list[Row] = []
-            with connection.transaction() if _needs_transaction(call, connection) else nullcontext():
+            with (
+                _answered(connection, self.joined),
+                connection.transaction() if _needs_transaction(call, connection) else nullcontext(),
+            ):
                 for one in _calls(call):
                     cursor.execute(one.sql, one.parameters, prepare=self._may_prepare)
                     rows += cursor.fetchall()
@@ -195,10 +236,11 @@ class AsyncConnections:
             AsyncCursor(connection, row_factory=tuple_row) as cursor,
         ):
             rows: list[Row] = []
-            async with connection.transaction() if _needs_transaction(call, connection) else nullcontext():
-                for one in _calls(call):
-                    await cursor.execute(one.sql, one.parameters, prepare=self._may_prepare)
-                    rows += await cursor.fetchall()
+            with _answered(connection, self.joined):
+                async with connection.transaction() if _needs_transaction(call, connection) else nullcontext():
+                    for one in _calls(call):
+                        await cursor.execute(one.sql, one.parameters, prepare=self._may_prepare)
+                        rows += await cursor.fetchall()
             return rows
 
     @asynccontextmanager

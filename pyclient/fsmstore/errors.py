@@ -340,8 +340,10 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome.UNKNOWN
     if is_lost_connection(error) or error.sqlstate in _UNKNOWN:
         return Outcome.UNKNOWN
-    if error.sqlstate is None and isinstance(error, psycopg.InterfaceError):
-        return Outcome.UNKNOWN
+    if error.sqlstate is None and (
+        isinstance(error, psycopg.InterfaceError) or type(error) in (psycopg.DatabaseError, psycopg.InternalError)
+    ):
+        return Outcome.UNKNOWN  # the driver's own: an answer that it could not make sense of
     # No connection for the repetition of a call whose first answer was lost: see retry.Attempts.
     if isinstance(error.__cause__, psycopg.Error):
         return outcome_of(error.__cause__)

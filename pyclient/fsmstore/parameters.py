@@ -41,8 +41,15 @@ def _text(name: str, value: Any, codec: Codec) -> str | None:
     return value
 
 
+def several(name: str, value: Any) -> list[Any]:
+    """Return what is to be several texts as a list."""
+    if isinstance(value, (str, bytes)):  # each of its characters would be taken for one
+        raise TypeError(f"argument {name} must be several str, not {type(value).__name__}")
+    return list(value)
+
+
 def _texts(name: str, value: Any, codec: Codec) -> list[str | None]:
-    return [_text(name, element, codec) for element in value]
+    return [_text(name, element, codec) for element in several(name, value)]
 
 
 def _integer(bits: int) -> Callable[[str, Any, Codec], int | None]:
@@ -58,6 +65,26 @@ def _integer(bits: int) -> Callable[[str, Any, Codec], int | None]:
         return value
 
     return convert
+
+
+def _boolean(name: str, value: Any, codec: Codec) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise TypeError(f"argument {name} must be bool, not {type(value).__name__}")
+
+
+def seconds(name: str, value: Any) -> float:
+    """Return a number of seconds that the database is not told of.
+
+    Raises:
+        TypeError: it is no number.
+        psycopg.errors.InvalidParameterValue: it is not to be compared with any.
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"argument {name} must be seconds, not {type(value).__name__}")
+    if math.isnan(value):
+        raise _misused(name, "is nan")
+    return value
 
 
 def _uuid(name: str, value: Any, codec: Codec) -> UUID | None:
@@ -114,7 +141,7 @@ UUID_ = Kind("uuid", _uuid)
 JSONB = Kind("jsonb", _json)
 DEFINITION = Kind("jsonb", _definition)
 TIMESTAMP = Kind("timestamptz", _as_it_is)
-BOOLEAN = Kind("boolean", _as_it_is)
+BOOLEAN = Kind("boolean", _boolean)
 INTERVAL = Kind("interval", _interval)
 MOMENT = Kind("timestamptz", _moment)
 WRITTEN_JSON = Kind("jsonb", _as_it_is)

@@ -31,6 +31,8 @@ class Repeat(Enum):
 MAX_CONFLICTS = 10
 """How often a call is sent again after serialization_failure or deadlock_detected."""
 _CONFLICTS = frozenset({"40001", "40P01"})
+_MISUSE = "22"
+"""The class of the standard codes with which schema ``fsm`` refuses an argument: the same one every time."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.02, 1.0
 
 
@@ -92,8 +94,11 @@ class Attempts:
             if self._clock() >= self._give_up_at:
                 raise self._unsettled(error)
         elif error.sqlstate is not None and outcome_of(error) is Outcome.NOT_DONE:
-            # The server's answer, to the earlier attempts as well: it has seen their request id or it has not.
-            raise error
+            if self.lost is None or error.sqlstate.startswith(_MISUSE):
+                raise error
+            # This attempt did nothing, but it may have ended before it looked for the request id of the earlier ones,
+            # for want of a lock or of room. (A refusal, which comes after that look, is FsmError and not handled here.)
+            raise self._unsettled(error)
         else:
             raise self._unsettled(error)
         logger.warning("%s is sent again after %s", self._name, error.sqlstate or type(error).__name__)

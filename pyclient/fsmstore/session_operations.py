@@ -11,6 +11,7 @@ from uuid import UUID
 from . import statements
 from .base_operations import BaseOperations, Steps, already_done, stored
 from .cache import Flight
+from .parameters import seconds, several
 from .rows import AllowedEvent, ContextPart, Loop, SaveResult, Session, SessionInfo
 from .statements import Call
 
@@ -67,6 +68,8 @@ class SessionOperations(BaseOperations):
         note: Any,
     ) -> Steps[Session]:
         """See SessionStore.save."""
+        if not isinstance(session, Session):
+            raise TypeError(f"argument session must be a Session, not {type(session).__name__}")
         call = statements.SAVE.bind(
             self._codec,
             session_id=session.session_id,
@@ -163,7 +166,7 @@ class SessionOperations(BaseOperations):
 
     def load(self, session_id: str, *, max_age: float | None) -> Steps[Session | None]:
         """See SessionStore.load."""
-        held = self._cache.fresh(session_id, max_age) if max_age is not None else None
+        held = self._cache.fresh(session_id, seconds("max_age", max_age)) if max_age is not None else None
         if held is not None:
             return self._open(held)
         with self._cache.flight(session_id) as flight:
@@ -185,7 +188,7 @@ class SessionOperations(BaseOperations):
 
     def load_many(self, session_ids: Iterable[str]) -> Steps[dict[str, Session]]:
         """See SessionStore.load_many."""
-        wanted = list(dict.fromkeys(session_ids))
+        wanted = list(dict.fromkeys(several("session_ids", session_ids)))
         found: dict[str, Session] = {}
         for first in range(0, len(wanted), MANY):
             found.update((yield from self._load_chunk(wanted[first : first + MANY])))

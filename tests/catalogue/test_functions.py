@@ -175,7 +175,7 @@ def test_the_lock_is_taken_in_few_places(db: psycopg.Connection[Any], word: str)
     expected = {
         "pg_advisory_xact_lock": {"lock_session", "lock_sessions", "lock_batch", "define_machine"},
         "pg_try_advisory_xact_lock": {"try_lock_session"},
-        "for no key update": {"read_locked_session", "save_session", "begun_turn"},
+        "for no key update": {"claim_id", "read_locked_session", "save_session", "begun_turn"},
     }
     assert takers == expected[word]
 

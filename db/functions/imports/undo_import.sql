@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_session_id text;
-  v_gone text[] := '{}';
+  v_gone text[] := '{}'::text[];
 begin
   perform fsm_internal.check_not_null('p_batch', p_batch);
   perform fsm_internal.make_durable();

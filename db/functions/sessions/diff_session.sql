@@ -15,11 +15,11 @@ begin
   perform fsm_internal.check_session_exists(p_session_id);
   v_from := fsm_internal.context_at(p_session_id, p_from_version);
   if v_from is null then
-    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_from_version', p_from_version);
+    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_from_version', p_from_version, fsm_internal.retained_versions(p_session_id));
   end if;
   v_to := fsm_internal.context_at(p_session_id, p_to_version);
   if v_to is null then
-    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version);
+    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version, fsm_internal.retained_versions(p_session_id));
   end if;
   return query select d.path, d.old, d.new from fsm_internal.context_diff(v_from || '{}', v_to || '{}') d;
 end

@@ -6,8 +6,10 @@ language sql
 stable
 return case
   when pg_column_size(p_context) > 4096 then false
-  when jsonb_path_exists(p_context, 'strict $.**{100}') then false
-  else octet_length(jsonb_path_query_array(p_context, 'strict $.** ? (@.type() == "number")')::text) <= 1000 end;
+  -- Asked again in each branch: of a value that is known when the expression is planned, all of them are worked out beforehand.
+  when jsonb_path_exists(case when pg_column_size(p_context) <= 4096 then p_context end, 'strict $.**{100}') then false
+  else octet_length(jsonb_path_query_array(
+    case when pg_column_size(p_context) <= 4096 then p_context end, 'strict $.** ? (@.type() == "number")')::text) <= 1000 end;
 comment on function fsm_internal.surely_keeps_limits(jsonb) is
   'True for a small context without anything too deep or any number too long. False: fsm_internal.limit_refusal looks closer.';
 

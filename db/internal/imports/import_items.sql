@@ -18,6 +18,10 @@ begin
     union all
     select 'source', 'a string of 1 to 128 bytes' where octet_length(i.item ->> 'source') not between 1 and 128
     union all
+    -- Written out it would be the original.
+    select 'data', 'of at most 128 MB of text, or given with its original'
+    where jsonb_typeof(i.item) = 'object' and (i.item ->> 'original') is null and fsm_internal.is_too_large(i.item -> 'data', 134217728)
+    union all
     select e.key, case when e.key in ('problem', 'original', 'machine') then 'a string, or null' else 'left out' end
     from jsonb_each(case jsonb_typeof(i.item) when 'object' then i.item else '{}' end) e
     where e.key not in ('source', 'session_id', 'data')

@@ -3,11 +3,14 @@ returns table (severity text, code text, path text, message text)
 language plpgsql
 stable
 as $$
-declare
-  v_bytes integer := octet_length(p_definition::text);
 begin
-  if v_bytes > 1048576 then
-    return query select 'error', 'too_large', '$', format('the definition has %s bytes, the limit is 1048576', v_bytes);
+  -- The limits of a context first: 14 bytes of jsonb can be a number of 131,072 digits, and what clients read has to end somewhere.
+  return query select 'error', l.code, l.path, l.message from fsm_internal.limit_findings(fsm_internal.definition_object(p_definition)) l;
+  if found then
+    return;
+  end if;
+  if fsm_internal.is_too_large(p_definition, 1048576) then
+    return query select 'error', 'too_large', '$', 'the definition has more than 1048576 bytes of text';
     return;
   end if;
   return query

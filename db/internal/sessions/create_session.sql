@@ -40,7 +40,9 @@ begin
   select s.machine, s.state, s.version, h.version as replayed_version into v_existing
   from fsm_internal.sessions s
   left join fsm_internal.history h on h.session_id = s.session_id and h.request_id = p_request_id
-  where s.session_id = p_session_id;
+  where s.session_id = p_session_id
+  -- A row lock makes this a writing transaction, whose end waits for the standby: so a replay, too, is not answered before what it tells is safe.
+  for no key update of s;
   if v_existing.replayed_version is not null then
     return fsm_internal.replay_result(p_session_id, v_existing.replayed_version);
   end if;

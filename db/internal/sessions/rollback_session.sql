@@ -23,7 +23,7 @@ begin
   perform fsm_internal.refuse(fsm_internal.precondition_refusal(v_session, false, p_expected_version, p_turn));
   select h.to_state into v_state from fsm_internal.history h where h.session_id = p_session_id and h.version = p_to_version;
   if v_state is null then
-    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version);
+    perform fsm_internal.refuse_version_not_retained(p_session_id, 'p_to_version', p_to_version, fsm_internal.retained_versions(p_session_id));
   end if;
   v_context := fsm_internal.context_at(p_session_id, p_to_version) || '{}';
   if v_context is null then
