@@ -66,7 +66,7 @@ STEPS: dict[tuple[str, str], list[str]] = {
     ("open", "batch"): ["lock_sessions.1 lock"] * 2 + ["update sessions", "into history"] * 2,
     ("open", "rollback"): ["lock_session", "from sessions", "from history", "update sessions", "into history"],
     ("open", "fork"): ["lock_session", "from sessions", "into sessions", "into history"],
-    ("open", "delete"): ["lock_session", "from sessions", "from history", "into deleted_sessions"],
+    ("open", "delete"): ["lock_session", "from import_items", "from sessions", "from history"],
     ("open", "begin"): ["lock_session", "from sessions", "from turns", "update sessions", "into turns"],
     ("open", "fire"): ["from deadlines", "try_lock_session", "from deadlines", "from sessions", "update sessions"],
     ("open", "upgrade"): ["from sessions", "lock_sessions.1 lock", "from sessions", "update sessions", "into history"],

@@ -111,7 +111,10 @@ RACES: dict[str, Race] = {
         "loop", "save", "save", "no serial order",
     ),
     "a stable function takes the lock and reads": Race(
-        (("fsm_internal.claim_id", "LANGUAGE plpgsql\n", "LANGUAGE plpgsql\n STABLE\n"),),
+        (
+            ("fsm_internal.claim_id", "LANGUAGE plpgsql\n", "LANGUAGE plpgsql\n STABLE\n"),
+            ("fsm_internal.claim_id", "  for no key update of s;", "  ;"),
+        ),
         "empty", "create_request", "fork_request", "SM011",
     ),
     "the locks of a batch in the order of its items": Race(
@@ -127,7 +130,7 @@ RACES: dict[str, Race] = {
     ),
     "a deadline that was due when it was looked for, taken without looking again": Race(
         (
-            ("fsm.fire_deadlines", "where d.wake_at <= v_now order", f"where d.wake_at <= v_now and {DUE} order"),
+            ("fsm.fire_deadlines", "where d.wake_at <= v_now and", f"where d.wake_at <= v_now and {DUE} and"),
             (
                 "fsm_internal.fire_deadline",
                 "and v_session.entered_at + d.delay_ms * interval '1 millisecond' <= v_now\n",

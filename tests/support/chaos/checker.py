@@ -79,9 +79,8 @@ class _Check:
         self._outcomes()
         self.verdict.violations += written_beside(calls, list(disturbed))
         for feed in feeds:
-            violations, early = shown_wrongly(feed, stored)
+            violations = shown_wrongly(feed, stored)
             self.verdict.violations += violations
-            self.verdict.counts["feed lines before an older one"] += early
         self.verdict.counts += counted(calls, stored)
 
     def _violated(self, rule: str, session: str, what: str) -> None:
