@@ -19,6 +19,7 @@
 \ir internal/common/arguments.sql
 \ir internal/common/clock.sql
 \ir internal/common/function_digests.sql
+\ir internal/common/relation_digests.sql
 \ir internal/machines/candidate_findings.sql
 \ir internal/machines/chosen_version.sql
 \ir internal/machines/deadline_findings.sql

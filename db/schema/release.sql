@@ -5,3 +5,6 @@ set local search_path = pg_catalog, pg_temp;
 delete from fsm_internal.installed_functions;
 insert into fsm_internal.installed_functions (function, digest, parsed_by)
 select d.function, d.digest, d.parsed_by from fsm_internal.function_digests() as d;
+delete from fsm_internal.installed_relations;
+insert into fsm_internal.installed_relations (part, digest, parsed_by)
+select d.part, d.digest, d.parsed_by from fsm_internal.relation_digests() as d;

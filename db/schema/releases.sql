@@ -17,3 +17,12 @@ create table fsm_internal.installed_functions (
 );
 comment on table fsm_internal.installed_functions is 'What fsm_internal.function_digests gave at the end of the last release step.';
 comment on column fsm_internal.installed_functions.parsed_by is 'The major version of the server that printed the body for the digest; null when the body is kept as text.';
+
+create table fsm_internal.installed_relations (
+  part text not null,
+  digest text not null,
+  parsed_by integer,
+  constraint installed_relations_pkey primary key (part)
+);
+comment on table fsm_internal.installed_relations is 'What fsm_internal.relation_digests gave at the end of the last release step.';
+comment on column fsm_internal.installed_relations.parsed_by is 'The major version of the server that printed a view for the digest; null for the rest.';

@@ -135,6 +135,15 @@ create table fsm_internal.installed_functions (
 comment on table fsm_internal.installed_functions is 'What fsm_internal.function_digests gave at the end of the last release step.';
 comment on column fsm_internal.installed_functions.parsed_by is 'The major version of the server that printed the body for the digest; null when the body is kept as text.';
 
+create table fsm_internal.installed_relations (
+  part text not null,
+  digest text not null,
+  parsed_by integer,
+  constraint installed_relations_pkey primary key (part)
+);
+comment on table fsm_internal.installed_relations is 'What fsm_internal.relation_digests gave at the end of the last release step.';
+comment on column fsm_internal.installed_relations.parsed_by is 'The major version of the server that printed a view for the digest; null for the rest.';
+
 -- schema/domains.sql
 -- What a single value must be. Domains and not table checks, because PostgreSQL parses each check of a table anew in every
 -- statement that writes to it (a dozen of them cost more than the write), and caches those of a domain.
@@ -851,6 +860,40 @@ end
 $$;
 comment on function fsm_internal.function_digests() is
   'What each of our functions is at present, as a digest of its body and its settings. parsed_by: the major version of the server that printed the body, because another one may print it otherwise; null for bodies that are kept as text. To be asked with a search_path in which our types have to be written with their schema.';
+
+-- internal/common/relation_digests.sql
+create function fsm_internal.relation_digests()
+returns table (part text, digest text, parsed_by integer)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select format('view %I.%I', n.nspname, c.relname),
+      md5(concat_ws('|', array_to_string(c.reloptions, ' '),
+        regexp_replace(pg_get_viewdef(c.oid), '::"?[a-z_.]+"?(\[\])?|[()\s]', '', 'g'))),
+      (select s.setting::integer / 10000 from pg_settings s where s.name = 'server_version_num')
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'fsm' and c.relkind = 'v'
+    union all
+    select format('index %I', i.relname), md5(concat_ws('|', x.indisunique, x.indisvalid, x.indpred is not null, (
+        select string_agg(a.attname, ',' order by a.attnum) from pg_attribute a where a.attrelid = i.oid))), null
+    from pg_index x
+    join pg_class i on i.oid = x.indexrelid
+    join pg_class t on t.oid = x.indrelid
+    where t.relnamespace = 'fsm_internal'::regnamespace and t.relkind = 'r'
+    union all
+    select format('constraint %I on %I', o.conname, t.relname), md5(concat_ws('|', o.contype, o.convalidated, o.conkey)), null
+    from pg_constraint o join pg_class t on t.oid = o.conrelid
+    where t.relnamespace = 'fsm_internal'::regnamespace and o.contype <> 'n'  -- as columns
+    union all
+    select format('column %I of %I', a.attname, t.relname), md5(concat_ws('|', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef)), null
+    from pg_attribute a join pg_class t on t.oid = a.attrelid
+    where t.relnamespace = 'fsm_internal'::regnamespace and t.relkind = 'r' and a.attnum > 0 and not a.attisdropped;
+end
+$$;
+comment on function fsm_internal.relation_digests() is
+  'What each of our views, indexes, constraints and columns is at present. parsed_by as in fsm_internal.function_digests; what is told of indexes and constraints is what every server prints alike.';
 
 -- internal/machines/candidate_findings.sql
 create function fsm_internal.candidate_findings(p_definition jsonb)
@@ -7769,6 +7812,25 @@ $$;
 comment on function fsm_internal.doctor_functions() is
   'Findings of fsm.doctor: functions in our schemas that are not what the installation made, at most 100. One of a body that the server parsed is only compared by the major version that installed it.';
 
+create function fsm_internal.doctor_relations()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select 'error', 'relation', format('%s is %s', i.part, case when d.part is null then 'gone' else 'not as it was installed' end),
+      'Find out who changed it and why. The installed form is in db/ of this release (fsm.schema_release()).'
+    from fsm_internal.installed_relations i
+    left join fsm_internal.relation_digests() d using (part)
+    where d.part is null or (i.digest <> d.digest and i.parsed_by is not distinct from d.parsed_by)
+    order by i.part collate "C"
+    limit 100;
+end
+$$;
+comment on function fsm_internal.doctor_relations() is
+  'Findings of fsm.doctor: views, indexes, constraints and columns of ours that are gone or not what the installation made, at most 100.';
+
 -- internal/doctor/doctor_grants.sql
 create function fsm_internal.doctor_grants()
 returns table (severity text, check_name text, message text, hint text)
@@ -9055,6 +9117,7 @@ begin
       union all select * from fsm_internal.doctor_definers()
       union all select * from fsm_internal.doctor_tables()
       union all select * from fsm_internal.doctor_functions() where v_may_look
+      union all select * from fsm_internal.doctor_relations() where v_may_look
       union all select * from fsm_internal.doctor_feed() where v_may_look
       union all select * from fsm_internal.doctor_locks()
       union all select * from fsm_internal.doctor_vacuum()
@@ -9066,7 +9129,7 @@ end
 $$;
 comment on function fsm.doctor() is
   'What is wrong or risky with this installation: one row per finding, errors first; no rows: nothing to say. hint says what to do. Each check takes a bounded look, so it may be called every minute, on a hot standby too.
-error: server_version below 14; fsync or full_page_writes off; role (a role of fsmstore can log in, or is more than a plain role); grant (somebody may call, read or make what db/grants.sql does not give); definer (an API function without security definer or pinned search_path); function (one that is not as it was installed, is gone, or is none of ours); owner (an object of ours belongs to somebody else, or fsm_owner may not read it: then what the tables hold is not looked at); trigger, rule, row_security, inheritance or foreign_key put onto our tables; unlogged_table; feed_epoch (a copy restored into another cluster); unknown_state (sessions in states that their machine version lacks).
+error: server_version below 14; fsync or full_page_writes off; role (a role of fsmstore can log in, or is more than a plain role); grant (somebody may call, read or make what db/grants.sql does not give); definer (an API function without security definer or pinned search_path); function (one that is not as it was installed, is gone, or is none of ours); relation (a view, index, constraint or column of ours that is gone or was changed); owner (an object of ours belongs to somebody else, or fsm_owner may not read it: then what the tables hold is not looked at); trigger, rule, row_security, inheritance or foreign_key put onto our tables; unlogged_table; feed_epoch (a copy restored into another cluster); unknown_state (sessions in states that their machine version lacks).
 warning: synchronous_commit, default_transaction_isolation, track_counts, autovacuum; login_settings (a login of fsm_app or fsm_admin without the settings of db/recommended_settings.sql); public_connect; owner_member; feed_timeline (a server that took over, or was recovered to a point in time); extra_index; prepared_transaction (older than 10 minutes); lock_wait (longer than 10 seconds for a session''s lock); dead_rows; hot_updates; history_size (over 10 GiB and nothing trimmed for 30 days); deadlines_overdue (by more than 5 minutes); deadlines_refused (5 times and more).
 info: stuck_sessions (open and not written for 30 days). Stuck sessions and unknown states are looked for in about 2,000 pages of the table.
 Errors: none.';
@@ -9539,6 +9602,9 @@ set local search_path = pg_catalog, pg_temp;
 delete from fsm_internal.installed_functions;
 insert into fsm_internal.installed_functions (function, digest, parsed_by)
 select d.function, d.digest, d.parsed_by from fsm_internal.function_digests() as d;
+delete from fsm_internal.installed_relations;
+insert into fsm_internal.installed_relations (part, digest, parsed_by)
+select d.part, d.digest, d.parsed_by from fsm_internal.relation_digests() as d;
 
 -- owner_end.sql
 -- Back to the installer; its membership in fsm_owner is taken back if owner_begin.sql gave it.

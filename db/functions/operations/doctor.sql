@@ -21,6 +21,7 @@ begin
       union all select * from fsm_internal.doctor_definers()
       union all select * from fsm_internal.doctor_tables()
       union all select * from fsm_internal.doctor_functions() where v_may_look
+      union all select * from fsm_internal.doctor_relations() where v_may_look
       union all select * from fsm_internal.doctor_feed() where v_may_look
       union all select * from fsm_internal.doctor_locks()
       union all select * from fsm_internal.doctor_vacuum()
@@ -32,7 +33,7 @@ end
 $$;
 comment on function fsm.doctor() is
   'What is wrong or risky with this installation: one row per finding, errors first; no rows: nothing to say. hint says what to do. Each check takes a bounded look, so it may be called every minute, on a hot standby too.
-error: server_version below 14; fsync or full_page_writes off; role (a role of fsmstore can log in, or is more than a plain role); grant (somebody may call, read or make what db/grants.sql does not give); definer (an API function without security definer or pinned search_path); function (one that is not as it was installed, is gone, or is none of ours); owner (an object of ours belongs to somebody else, or fsm_owner may not read it: then what the tables hold is not looked at); trigger, rule, row_security, inheritance or foreign_key put onto our tables; unlogged_table; feed_epoch (a copy restored into another cluster); unknown_state (sessions in states that their machine version lacks).
+error: server_version below 14; fsync or full_page_writes off; role (a role of fsmstore can log in, or is more than a plain role); grant (somebody may call, read or make what db/grants.sql does not give); definer (an API function without security definer or pinned search_path); function (one that is not as it was installed, is gone, or is none of ours); relation (a view, index, constraint or column of ours that is gone or was changed); owner (an object of ours belongs to somebody else, or fsm_owner may not read it: then what the tables hold is not looked at); trigger, rule, row_security, inheritance or foreign_key put onto our tables; unlogged_table; feed_epoch (a copy restored into another cluster); unknown_state (sessions in states that their machine version lacks).
 warning: synchronous_commit, default_transaction_isolation, track_counts, autovacuum; login_settings (a login of fsm_app or fsm_admin without the settings of db/recommended_settings.sql); public_connect; owner_member; feed_timeline (a server that took over, or was recovered to a point in time); extra_index; prepared_transaction (older than 10 minutes); lock_wait (longer than 10 seconds for a session''s lock); dead_rows; hot_updates; history_size (over 10 GiB and nothing trimmed for 30 days); deadlines_overdue (by more than 5 minutes); deadlines_refused (5 times and more).
 info: stuck_sessions (open and not written for 30 days). Stuck sessions and unknown states are looked for in about 2,000 pages of the table.
 Errors: none.';

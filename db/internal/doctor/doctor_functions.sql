@@ -21,3 +21,22 @@ end
 $$;
 comment on function fsm_internal.doctor_functions() is
   'Findings of fsm.doctor: functions in our schemas that are not what the installation made, at most 100. One of a body that the server parsed is only compared by the major version that installed it.';
+
+create function fsm_internal.doctor_relations()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select 'error', 'relation', format('%s is %s', i.part, case when d.part is null then 'gone' else 'not as it was installed' end),
+      'Find out who changed it and why. The installed form is in db/ of this release (fsm.schema_release()).'
+    from fsm_internal.installed_relations i
+    left join fsm_internal.relation_digests() d using (part)
+    where d.part is null or (i.digest <> d.digest and i.parsed_by is not distinct from d.parsed_by)
+    order by i.part collate "C"
+    limit 100;
+end
+$$;
+comment on function fsm_internal.doctor_relations() is
+  'Findings of fsm.doctor: views, indexes, constraints and columns of ours that are gone or not what the installation made, at most 100.';

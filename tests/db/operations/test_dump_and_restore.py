@@ -101,6 +101,7 @@ def test_a_restored_copy_is_whole(filled: Api, dsn: Callable[..., str], copy: st
         assert there.send("shop", "BEGIN", patch={"product_query": "kettle"}).state == "search"
         assert there.at("fork", 5).context == filled.at("fork", 5).context
         assert [row.severity for row in there.rows("doctor") if row.check_name == "feed_epoch"] == []
+        assert [row for row in there.rows("doctor") if row.check_name in ("function", "relation")] == []
         assert there.one("new_feed_epoch").new_feed_epoch == "2"
         assert there.send("chained", "BACK").version == 5
         assert there.rows("verify_sessions") == []

@@ -62,3 +62,30 @@ def test_bodies_that_another_version_printed_are_not_compared(db: psycopg.Connec
         assert findings("function") == []
         db.execute("update fsm_internal.installed_functions set digest = 'x' where parsed_by is null")
         assert len(findings("function")) == 100
+
+
+RELATIONS = [
+    ("drop index fsm_internal.history_request_once", "index history_request_once is gone"),
+    ("alter table fsm_internal.machine_states drop constraint machine_states_limit_positive",
+     "constraint machine_states_limit_positive on machine_states is gone"),
+    ("alter table fsm_internal.history alter column db_user drop not null",
+     "column db_user of history is not as it was installed"),
+    ("alter view fsm.sessions set (security_barrier)", "view fsm.sessions is not as it was installed"),
+    ("create or replace view fsm.transition_counts as select *, null::text as more from (table fsm.transition_counts) t"
+     , "view fsm.transition_counts is not as it was installed"),
+]  # fmt: skip
+
+
+def test_a_new_installation_has_its_relations(findings: Findings) -> None:
+    assert findings("relation") == []
+
+
+@pytest.mark.parametrize(("change", "said"), RELATIONS)
+def test_a_changed_relation_is_named(db: psycopg.Connection[Any], findings: Findings, change: str, said: str) -> None:
+    with db.transaction(force_rollback=True):
+        if "create or replace view" in change:
+            [(text,)] = db.execute("select pg_get_viewdef('fsm.transition_counts'::regclass)").fetchall()
+            inner = text.rstrip().rstrip(";")
+            change = f"create or replace view fsm.transition_counts as select t.*, null::text as more from ({inner}) t"
+        db.execute(change.encode())
+        assert [(severity, message) for severity, message, _ in findings("relation")] == [("error", said)]
