@@ -283,7 +283,10 @@ def test_an_import_that_is_stopped_goes_on(
             text=True,
         )
         try:
-            waiting = "select count(*) from pg_locks where not granted and locktype = 'advisory'"
+            waiting = (
+                "select count(*) from pg_locks l join pg_database d on d.oid = l.database"
+                " where not l.granted and l.locktype = 'advisory' and d.datname = current_database()"
+            )
             wait_until(lambda: ask(waiting) == [1], "the import waits for the session", timeout=60)
         finally:
             process.send_signal(how)
