@@ -68,7 +68,7 @@ STEPS: dict[tuple[str, str], list[str]] = {
     ("open", "fork"): ["lock_session", "from sessions", "into sessions", "into history"],
     ("open", "delete"): ["lock_session", "from import_items", "from sessions", "from history"],
     ("open", "begin"): ["lock_session", "from sessions", "from turns", "update sessions", "into turns"],
-    ("open", "fire"): ["from deadlines", "try_lock_session", "from deadlines", "from sessions", "update sessions"],
+    ("open", "fire"): ["from sessions", "try_lock_session", "from deadlines", "from sessions", "update sessions"],
     ("open", "upgrade"): ["from sessions", "lock_sessions.1 lock", "from sessions", "update sessions", "into history"],
     ("open", "purge"): ["from sessions", "try_lock_session", "from sessions", "from history"],
     ("open", "trim"): ["from sessions", "try_lock_session", "from history", "into history_cuts"],

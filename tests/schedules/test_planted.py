@@ -130,7 +130,7 @@ RACES: dict[str, Race] = {
     ),
     "a deadline that was due when it was looked for, taken without looking again": Race(
         (
-            ("fsm.fire_deadlines", "where d.wake_at <= v_now and", f"where d.wake_at <= v_now and {DUE} and"),
+            ("fsm.fire_deadlines", "where d.wake_at <= v_now order", f"where d.wake_at <= v_now and {DUE} order"),
             (
                 "fsm_internal.fire_deadline",
                 "and v_session.entered_at + d.delay_ms * interval '1 millisecond' <= v_now\n",

@@ -119,7 +119,7 @@ _ALL = [
     _mutant("refused_deadlines_hold_up_the_rest", "tests/db/deadlines/test_refused_deadlines.py",
             ("postpone_deadline", "least(15 * 2 ^ v_refusals, 3600)", "0")),
     _mutant("firing_waits_for_writers", ("tests/concurrency/test_deadlines.py",),
-            ("fsm.fire_deadlines", "continue when not fsm_internal.try_lock_session(v_due);", "perform fsm_internal.lock_session(v_due);")),
+            ("fsm.fire_deadlines", "continue when not fsm_internal.try_lock_session(v_candidate.session_id);", "perform fsm_internal.lock_session(v_candidate.session_id);")),
     # Operations.
     _mutant("feed_shows_what_may_still_be_overtaken", "tests/db/operations/test_changes.py",
             ("feed_horizon", "pg_snapshot_xmin(pg_current_snapshot())", "pg_snapshot_xmax(pg_current_snapshot())")),

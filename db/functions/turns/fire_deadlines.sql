@@ -6,38 +6,39 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_candidate record;
   v_due text;
-  v_locked text[];
-  v_looked text[] := '{}'::text[];
+  v_locked text[] := '{}'::text[];
   v_left integer := least(p_limit, 1000);
+  v_wanted integer := v_left;
   v_fired record;
   v_now timestamptz := fsm_internal.clock();
 begin
   perform fsm_internal.check_limit(p_limit);
   perform fsm_internal.make_durable();
+  -- All locks before the first write: what others commit between it and a later lock would stand behind ours in fsm.changes.
+  for v_candidate in
+    select d.session_id, exists (
+        select from fsm_internal.sessions s join fsm_internal.machine_delays m using (machine, machine_version, state)
+        where s.session_id = d.session_id and s.entered_at + m.delay_ms * interval '1 millisecond' <= v_now
+          and (d.fired_entered_at = s.entered_at and m.delay_ms <= d.fired_ms) is not true) as looks_due
+    from fsm_internal.deadlines d where d.wake_at <= v_now order by d.wake_at
   loop
-    v_locked := '{}'::text[];
-    -- The locks before the first write: what others commit between it and a later lock would stand behind ours in fsm.changes.
-    for v_due in
-      select d.session_id from fsm_internal.deadlines d
-      where d.wake_at <= v_now and d.session_id <> all (v_looked) order by d.wake_at
-    loop
-      -- Whoever holds the lock is at work on the session: the next call finds what then is.
-      continue when not fsm_internal.try_lock_session(v_due);
-      v_locked := v_locked || v_due;
-      exit when cardinality(v_locked) = v_left;
+    -- Whoever holds the lock is at work on the session: the next call finds what then is.
+    continue when not fsm_internal.try_lock_session(v_candidate.session_id);
+    v_locked := v_locked || v_candidate.session_id;
+    -- What is only to be looked at does not count. Each look is a lock to the end of the transaction.
+    v_wanted := v_wanted - v_candidate.looks_due::integer;
+    exit when v_wanted = 0 or cardinality(v_locked) = 1000;
+  end loop;
+  foreach v_due in array v_locked loop
+    for v_fired in select * from fsm_internal.fire_deadline(v_due) loop
+      session_id := v_due; from_state := v_fired.from_state; to_state := v_fired.to_state; version := v_fired.version;
+      sqlstate := v_fired.refusal ->> 'sqlstate'; message := v_fired.refusal ->> 'message';
+      v_left := v_left - 1;
+      return next;
     end loop;
-    foreach v_due in array v_locked loop
-      for v_fired in select * from fsm_internal.fire_deadline(v_due) loop
-        session_id := v_due; from_state := v_fired.from_state; to_state := v_fired.to_state; version := v_fired.version;
-        sqlstate := v_fired.refusal ->> 'sqlstate'; message := v_fired.refusal ->> 'message';
-        v_left := v_left - 1;
-        return next;
-      end loop;
-    end loop;
-    v_looked := v_looked || v_locked;
-    -- Once more for those that turned out not to be due any more. Each look is a lock to the end of the transaction.
-    exit when v_locked = '{}' or v_left = 0 or cardinality(v_looked) + v_left > 1000;
+    exit when v_left = 0;
   end loop;
 end
 $$;
