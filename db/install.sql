@@ -18,8 +18,6 @@
 \ir internal/common/refuse.sql
 \ir internal/common/arguments.sql
 \ir internal/common/clock.sql
-\ir internal/common/function_digests.sql
-\ir internal/common/relation_digests.sql
 \ir internal/machines/candidate_findings.sql
 \ir internal/machines/chosen_version.sql
 \ir internal/machines/deadline_findings.sql
@@ -163,8 +161,8 @@
 \ir internal/doctor/doctor_deadlines.sql
 \ir internal/doctor/doctor_definers.sql
 \ir internal/doctor/doctor_feed.sql
-\ir internal/doctor/doctor_functions.sql
 \ir internal/doctor/doctor_grants.sql
+\ir internal/doctor/doctor_installed.sql
 \ir internal/doctor/doctor_locks.sql
 \ir internal/doctor/doctor_logins.sql
 \ir internal/doctor/doctor_retention.sql

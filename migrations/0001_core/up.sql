@@ -126,23 +126,15 @@ comment on table fsm_internal.releases is
   'One row per release step of the schema, written in the same transaction as its DDL, so that a migration tool that died before its own mark can tell.';
 
 -- What the doctor compares with: a function that somebody weakened works, and nobody notices.
-create table fsm_internal.installed_functions (
-  function text not null,
-  digest text not null,
-  parsed_by integer,
-  constraint installed_functions_pkey primary key (function)
-);
-comment on table fsm_internal.installed_functions is 'What fsm_internal.function_digests gave at the end of the last release step.';
-comment on column fsm_internal.installed_functions.parsed_by is 'The major version of the server that printed the body for the digest; null when the body is kept as text.';
-
-create table fsm_internal.installed_relations (
+create table fsm_internal.installed_parts (
   part text not null,
+  check_name text not null,
   digest text not null,
   parsed_by integer,
-  constraint installed_relations_pkey primary key (part)
+  constraint installed_parts_pkey primary key (part)
 );
-comment on table fsm_internal.installed_relations is 'What fsm_internal.relation_digests gave at the end of the last release step.';
-comment on column fsm_internal.installed_relations.parsed_by is 'The major version of the server that printed a view for the digest; null for the rest.';
+comment on table fsm_internal.installed_parts is 'What fsm_internal.part_digests gave at the end of the last release step.';
+comment on column fsm_internal.installed_parts.parsed_by is 'The major version of the server that printed it for the digest; null when nothing had to be printed.';
 
 -- schema/domains.sql
 -- What a single value must be. Domains and not table checks, because PostgreSQL parses each check of a table anew in every
@@ -837,63 +829,6 @@ volatile
 return clock_timestamp();
 comment on function fsm_internal.clock() is
   'The time now, by the clock of the database. Unlike now() it goes on inside a transaction, so that what waited for a lock is not dated back.';
-
--- internal/common/function_digests.sql
-create function fsm_internal.function_digests()
-returns table (function text, digest text, parsed_by integer)
-language plpgsql
-stable
-as $$
-begin
-  return query
-    select format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
-      md5(concat_ws('|', l.lanname, p.prosecdef, p.provolatile, p.proisstrict, p.proleakproof, p.proparallel, array_to_string(p.proconfig, ' '),
-        pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
-        -- What the server prints of a parsed body gains and loses casts and brackets when it is restored from a dump.
-        case when p.prosqlbody is null then p.prosrc else regexp_replace(pg_get_function_sqlbody(p.oid), '::"?[a-z_.]+"?(\[\])?|[()\s]', '', 'g') end)),
-      case when p.prosqlbody is not null then (select s.setting::integer / 10000 from pg_settings s where s.name = 'server_version_num') end
-    from pg_proc p
-    join pg_namespace n on n.oid = p.pronamespace
-    join pg_language l on l.oid = p.prolang
-    where n.nspname in ('fsm', 'fsm_internal');
-end
-$$;
-comment on function fsm_internal.function_digests() is
-  'What each of our functions is at present, as a digest of its body and its settings. parsed_by: the major version of the server that printed the body, because another one may print it otherwise; null for bodies that are kept as text. To be asked with a search_path in which our types have to be written with their schema.';
-
--- internal/common/relation_digests.sql
-create function fsm_internal.relation_digests()
-returns table (part text, digest text, parsed_by integer)
-language plpgsql
-stable
-as $$
-begin
-  return query
-    select format('view %I.%I', n.nspname, c.relname),
-      md5(concat_ws('|', array_to_string(c.reloptions, ' '),
-        regexp_replace(pg_get_viewdef(c.oid), '::"?[a-z_.]+"?(\[\])?|[()\s]', '', 'g'))),
-      (select s.setting::integer / 10000 from pg_settings s where s.name = 'server_version_num')
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = 'fsm' and c.relkind = 'v'
-    union all
-    select format('index %I', i.relname), md5(concat_ws('|', x.indisunique, x.indisvalid, x.indpred is not null, (
-        select string_agg(a.attname, ',' order by a.attnum) from pg_attribute a where a.attrelid = i.oid))), null
-    from pg_index x
-    join pg_class i on i.oid = x.indexrelid
-    join pg_class t on t.oid = x.indrelid
-    where t.relnamespace = 'fsm_internal'::regnamespace and t.relkind = 'r'
-    union all
-    select format('constraint %I on %I', o.conname, t.relname), md5(concat_ws('|', o.contype, o.convalidated, o.conkey)), null
-    from pg_constraint o join pg_class t on t.oid = o.conrelid
-    where t.relnamespace = 'fsm_internal'::regnamespace and o.contype <> 'n'  -- as columns
-    union all
-    select format('column %I of %I', a.attname, t.relname), md5(concat_ws('|', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef)), null
-    from pg_attribute a join pg_class t on t.oid = a.attrelid
-    where t.relnamespace = 'fsm_internal'::regnamespace and t.relkind = 'r' and a.attnum > 0 and not a.attisdropped;
-end
-$$;
-comment on function fsm_internal.relation_digests() is
-  'What each of our views, indexes, constraints and columns is at present. parsed_by as in fsm_internal.function_digests; what is told of indexes and constraints is what every server prints alike.';
 
 -- internal/machines/candidate_findings.sql
 create function fsm_internal.candidate_findings(p_definition jsonb)
@@ -6694,25 +6629,22 @@ declare
   v_session record;
   v_verdict fsm_internal.import_verdict;
 begin
-  select s.version, h.kind, h.note ->> 'batch' as batch, (
-      select f.note ->> 'batch' from fsm_internal.history f
-      where f.session_id = s.session_id and f.kind = 'import' order by f.version limit 1) as first_batch,
-    exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock()) as is_held
+  select s.version, fsm_internal.is_as_imported(s.session_id, p_batch) as is_unchanged, exists (
+      select from fsm_internal.history h
+      where h.session_id = s.session_id and h.kind = 'import' and h.note ->> 'batch' = p_batch::text) as is_ours
   into v_session
-  from fsm_internal.sessions s
-  left join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
-  where s.session_id = p_session_id;
+  from fsm_internal.sessions s where s.session_id = p_session_id;
   if v_session.version is null then
     return null;
   end if;
   v_verdict.outcome := 'skipped';
-  if v_session.first_batch is null or v_session.first_batch <> p_batch::text then
+  if not v_session.is_ours then
     v_verdict.code := 'session_exists';
     v_verdict.message := format('there is a session of that id, at version %s, which this batch did not make', v_session.version);
   elsif p_all_known then
     v_verdict.code := 'already_imported';
     v_verdict.message := format('imported before by this batch; it is at version %s', v_session.version);
-  elsif v_session.kind <> 'import' or v_session.is_held then
+  elsif not v_session.is_unchanged then
     v_verdict.code := 'session_changed';
     v_verdict.message := format('imported before by this batch, and changed since: it is at version %s', v_session.version);
   else
@@ -7787,50 +7719,6 @@ end
 $$;
 comment on function fsm_internal.doctor_feed() is 'Findings of fsm.doctor: a copy restored into another cluster, whose transaction ids begin anew; a server that took over, and may use ids again.';
 
--- internal/doctor/doctor_functions.sql
-create function fsm_internal.doctor_functions()
-returns table (severity text, check_name text, message text, hint text)
-language plpgsql
-stable
-as $$
-begin
-  return query
-    select 'error', 'function',
-      case
-        when i.function is null then format('function %s is none of ours', d.function)
-        when d.function is null then format('function %s is gone', i.function)
-        else format('function %s is not as it was installed', i.function) end,
-      'Find out who changed it and why. The installed form is in db/ of this release (fsm.schema_release()): create or replace it from there, as fsm_owner.'
-    from fsm_internal.installed_functions i
-    full join fsm_internal.function_digests() d using (function)
-    where i.function is null or d.function is null
-      or (i.digest <> d.digest and i.parsed_by is not distinct from d.parsed_by)
-    order by coalesce(i.function, d.function) collate "C"
-    limit 100;
-end
-$$;
-comment on function fsm_internal.doctor_functions() is
-  'Findings of fsm.doctor: functions in our schemas that are not what the installation made, at most 100. One of a body that the server parsed is only compared by the major version that installed it.';
-
-create function fsm_internal.doctor_relations()
-returns table (severity text, check_name text, message text, hint text)
-language plpgsql
-stable
-as $$
-begin
-  return query
-    select 'error', 'relation', format('%s is %s', i.part, case when d.part is null then 'gone' else 'not as it was installed' end),
-      'Find out who changed it and why. The installed form is in db/ of this release (fsm.schema_release()).'
-    from fsm_internal.installed_relations i
-    left join fsm_internal.relation_digests() d using (part)
-    where d.part is null or (i.digest <> d.digest and i.parsed_by is not distinct from d.parsed_by)
-    order by i.part collate "C"
-    limit 100;
-end
-$$;
-comment on function fsm_internal.doctor_relations() is
-  'Findings of fsm.doctor: views, indexes, constraints and columns of ours that are gone or not what the installation made, at most 100.';
-
 -- internal/doctor/doctor_grants.sql
 create function fsm_internal.doctor_grants()
 returns table (severity text, check_name text, message text, hint text)
@@ -7906,6 +7794,77 @@ return case p_role
   else '{}'::text[]
 end;
 comment on function fsm_internal.calls_of(text) is 'The functions that db/grants.sql lets a role call; fsm_admin, which may call all, is not asked for.';
+
+-- internal/doctor/doctor_installed.sql
+create function fsm_internal.doctor_installed()
+returns table (severity text, check_name text, message text, hint text)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select 'error', coalesce(i.check_name, d.check_name), format('%s is %s', coalesce(i.part, d.part),
+        case when i.part is null then 'none of ours' when d.part is null then 'gone' else 'not as it was installed' end),
+      'Find out who changed it and why. The installed form is in db/ of this release (fsm.schema_release()): make it so again, as fsm_owner.'
+    from fsm_internal.installed_parts i
+    full join fsm_internal.part_digests() d using (part)
+    where d.part is null or (i.digest <> d.digest and i.parsed_by is not distinct from d.parsed_by)
+      -- An index or a column more does no harm by itself; a function more may be taken for ours.
+      or (i.part is null and d.check_name = 'function')
+    order by coalesce(i.part, d.part) collate "C"
+    limit 100;
+end
+$$;
+comment on function fsm_internal.doctor_installed() is
+  'Findings of fsm.doctor: functions, views, indexes, constraints and columns of ours that are gone or not what the installation made, and functions that it did not make; at most 100. What a server printed is only compared by the major version that printed it.';
+
+create function fsm_internal.part_digests()
+returns table (part text, check_name text, digest text, parsed_by integer)
+language plpgsql
+stable
+as $$
+begin
+  return query
+    select p.part, p.check_name, md5(concat_ws('|', p.shape, p.source, fsm_internal.printed(p.parsed))),
+      case when p.parsed is not null then (select s.setting::integer / 10000 from pg_settings s where s.name = 'server_version_num') end
+    from (
+      select format('function %I.%I(%s)', n.nspname, f.proname, pg_get_function_identity_arguments(f.oid)) as part, 'function' as check_name,
+        concat_ws('|', l.lanname, f.prosecdef, f.provolatile, f.proisstrict, f.proleakproof, f.proparallel, array_to_string(f.proconfig, ' '),
+          pg_get_function_arguments(f.oid), pg_get_function_result(f.oid)) as shape,
+        case when f.prosqlbody is null then f.prosrc end as source, pg_get_function_sqlbody(f.oid) as parsed
+      from pg_proc f
+      join pg_namespace n on n.oid = f.pronamespace
+      join pg_language l on l.oid = f.prolang
+      where n.nspname in ('fsm', 'fsm_internal')
+      union all
+      select format('view %I.%I', 'fsm', c.relname), 'relation', array_to_string(c.reloptions, ' '), null, pg_get_viewdef(c.oid)
+      from pg_class c where c.relnamespace = 'fsm'::regnamespace and c.relkind = 'v'
+      union all
+      select format('index %I', i.relname), 'relation', concat_ws('|', x.indisunique, x.indisvalid, x.indpred is not null, (
+          select string_agg(a.attname, ',' order by a.attnum) from pg_attribute a where a.attrelid = i.oid)), null, null
+      from pg_index x join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
+      where t.relnamespace = 'fsm_internal'::regnamespace and t.relkind = 'r'
+      union all
+      select format('constraint %I on %I', o.conname, t.relname), 'relation', concat_ws('|', o.contype, o.convalidated, (
+          select string_agg(a.attname, ',' order by a.attname) from pg_attribute a where a.attrelid = t.oid and a.attnum = any (o.conkey))), null, null
+      from pg_constraint o join pg_class t on t.oid = o.conrelid
+      where t.relnamespace = 'fsm_internal'::regnamespace and o.contype <> 'n'  -- that is told of columns
+      union all
+      select format('column %I of %I', a.attname, t.relname), 'relation', concat_ws('|', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef), null, null
+      from pg_attribute a join pg_class t on t.oid = a.attrelid
+      where t.relnamespace = 'fsm_internal'::regnamespace and t.relkind = 'r' and a.attnum > 0 and not a.attisdropped) p;
+end
+$$;
+comment on function fsm_internal.part_digests() is
+  'What each of our functions, views, indexes, constraints and columns is at present, as a digest. parsed_by: the major version of the server that printed a body or a view, because another one may print it otherwise; null for the rest. To be asked with a search_path in which our types have to be written with their schema.';
+
+create function fsm_internal.printed(p_text text)
+returns text
+language sql
+immutable
+return regexp_replace(p_text, '::"?[a-z_.]+"?(\[\])?|[()\s]', '', 'g');
+comment on function fsm_internal.printed(text) is
+  'What the server prints of something parsed, without the casts, brackets and blanks that it gains and loses when it is restored from a dump.';
 
 -- internal/doctor/doctor_locks.sql
 create function fsm_internal.doctor_locks(p_waiting interval default '10 seconds', p_prepared interval default '10 minutes')
@@ -9003,10 +8962,10 @@ begin
   perform fsm_internal.make_durable();
   -- All locks before the first write: what others commit between it and a later lock would stand behind ours in fsm.changes.
   for v_candidate in
-    select d.session_id, exists (
-        select from fsm_internal.sessions s join fsm_internal.machine_delays m using (machine, machine_version, state)
-        where s.session_id = d.session_id and s.entered_at + m.delay_ms * interval '1 millisecond' <= v_now
-          and (d.fired_entered_at = s.entered_at and m.delay_ms <= d.fired_ms) is not true) as looks_due
+    select d.session_id, (
+        select fsm_internal.next_deadline(s.machine, s.machine_version, s.state, s.entered_at,
+          case when d.fired_entered_at = s.entered_at then d.fired_ms end) <= v_now
+        from fsm_internal.sessions s where s.session_id = d.session_id) is true as looks_due
     from fsm_internal.deadlines d where d.wake_at <= v_now order by d.wake_at
   loop
     -- Whoever holds the lock is at work on the session: the next call finds what then is.
@@ -9117,8 +9076,7 @@ begin
       union all select * from fsm_internal.doctor_grants()
       union all select * from fsm_internal.doctor_definers()
       union all select * from fsm_internal.doctor_tables()
-      union all select * from fsm_internal.doctor_functions() where v_may_look
-      union all select * from fsm_internal.doctor_relations() where v_may_look
+      union all select * from fsm_internal.doctor_installed() where v_may_look
       union all select * from fsm_internal.doctor_feed() where v_may_look
       union all select * from fsm_internal.doctor_locks()
       union all select * from fsm_internal.doctor_vacuum()
@@ -9600,12 +9558,9 @@ grant execute on all functions in schema fsm to fsm_admin;
 insert into fsm_internal.releases (migration, release) values ('0001_core', '0.1.0');
 -- As the doctor sees them: a search_path with our schemas in it would leave these out of the names of types.
 set local search_path = pg_catalog, pg_temp;
-delete from fsm_internal.installed_functions;
-insert into fsm_internal.installed_functions (function, digest, parsed_by)
-select d.function, d.digest, d.parsed_by from fsm_internal.function_digests() as d;
-delete from fsm_internal.installed_relations;
-insert into fsm_internal.installed_relations (part, digest, parsed_by)
-select d.part, d.digest, d.parsed_by from fsm_internal.relation_digests() as d;
+delete from fsm_internal.installed_parts;
+insert into fsm_internal.installed_parts (part, check_name, digest, parsed_by)
+select d.part, d.check_name, d.digest, d.parsed_by from fsm_internal.part_digests() as d;
 
 -- owner_end.sql
 -- Back to the installer; its membership in fsm_owner is taken back if owner_begin.sql gave it.

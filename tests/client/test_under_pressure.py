@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
@@ -66,6 +65,7 @@ def test_nobody_is_served_below_what_was_acknowledged(app_dsn: str, connect_as: 
     told = dict.fromkeys(names, 1)
     lock = threading.Lock()
     over = threading.Event()
+    done = [0] * 7
     ages: list[float | None] = [None, 0.0, 0.001, 1000.0]
 
     def tell(name: str, version: int) -> None:
@@ -76,10 +76,9 @@ def test_nobody_is_served_below_what_was_acknowledged(app_dsn: str, connect_as: 
         for name in names:
             store.create(name, "door", {"log": [1]})
 
-        def write(number: int) -> int:
-            written = 0
+        def write(number: int) -> None:
             while not over.is_set():
-                name = names[(number + written) % 3]
+                name = names[(number + done[number]) % 3]
                 session = store.load(name, max_age=1000 if number else None)
                 assert session is not None
                 log = [*session.context["log"], session.version + 1]
@@ -87,23 +86,19 @@ def test_nobody_is_served_below_what_was_acknowledged(app_dsn: str, connect_as: 
                     tell(name, store.save(session.evolve(context={"log": log})).version)
                 except fsmstore.VersionConflict:
                     store.load(name)
-                written += 1
-            return written
+                done[number] += 1
 
-        def write_elsewhere() -> int:
+        def write_elsewhere(number: int) -> None:
             connection = connect_as("test_app")
-            written = 0
-            while not over.is_set():
+            while not over.wait(0.002):  # so that the others have a chance
                 with suppress(psycopg.DatabaseError):  # somebody was faster: SM030
-                    connection.execute(ELSEWHERE, {"s": names[written % 3]})
-                time.sleep(0.002)
-                written += 1
-            return written
+                    connection.execute(ELSEWHERE, {"s": names[done[number] % 3]})
+                done[number] += 1
 
-        def read(number: int) -> int:
-            reads = 0
+        def read(number: int) -> None:
             seen = dict.fromkeys(names, 0)
             while not over.is_set():
+                reads = done[number]
                 name, max_age = names[reads % 3], ages[(reads + number) % len(ages)]
                 with lock:
                     floor = max(told[name], seen[name])
@@ -113,16 +108,20 @@ def test_nobody_is_served_below_what_was_acknowledged(app_dsn: str, connect_as: 
                 assert session.context["log"] == list(range(1, session.version + 1))
                 session.context["log"].append("changed in place")
                 seen[name] = session.version
-                reads += 1
-            return reads
+                done[number] += 1
 
-        runs = [Running(lambda number=number: write(number)) for number in range(2)]  # type: ignore[misc]
-        runs += [Running(lambda number=number: read(number)) for number in range(4)]  # type: ignore[misc]
-        runs.append(Running(write_elsewhere))
-        time.sleep(2)
-        over.set()
-        assert all(run.result() > 10 for run in runs)
-        assert all(version > 5 for version in told.values())
+        kinds = [write, write, read, read, read, read, write_elsewhere]
+        runs = [Running(lambda number=number, kind=kind: kind(number)) for number, kind in enumerate(kinds)]  # type: ignore[misc]
+        try:
+            wait_until(
+                lambda: (min(done) > 100 and min(told.values()) > 20) or not all(run.thread.is_alive() for run in runs),
+                "everybody has met the others often enough", timeout=60,
+            )  # fmt: skip
+        finally:
+            over.set()
+        for run in runs:
+            run.result()
+        assert min(done) > 100
 
 
 def test_thousands_of_calls_leave_nothing_behind(app_dsn: str) -> None:

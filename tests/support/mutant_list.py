@@ -137,7 +137,7 @@ _ALL = [
             ("past_problems", "fsm_internal.admits(v_context,", "true or fsm_internal.admits(v_context,")),
     # Imports.
     _mutant("import_overwrites_what_was_changed", "tests/db/imports/test_import_sessions.py",
-            ("import_obstacle", "elsif v_session.kind <> 'import' or v_session.is_held then", "elsif false then")),
+            ("import_obstacle", "elsif not v_session.is_unchanged then", "elsif false then")),
     _mutant("import_forgets_earlier_calls", "tests/db/imports/test_import_conflicts.py",
             ("import_items_of", "where i.batch = p_batch and i.target = p_target and not i.undone", "where i.batch = p_batch and i.target = p_target and i.undone")),
     _mutant("import_without_locks", "tests/concurrency/test_imports.py",

@@ -20,8 +20,7 @@ begin
       union all select * from fsm_internal.doctor_grants()
       union all select * from fsm_internal.doctor_definers()
       union all select * from fsm_internal.doctor_tables()
-      union all select * from fsm_internal.doctor_functions() where v_may_look
-      union all select * from fsm_internal.doctor_relations() where v_may_look
+      union all select * from fsm_internal.doctor_installed() where v_may_look
       union all select * from fsm_internal.doctor_feed() where v_may_look
       union all select * from fsm_internal.doctor_locks()
       union all select * from fsm_internal.doctor_vacuum()

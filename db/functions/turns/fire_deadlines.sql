@@ -18,10 +18,10 @@ begin
   perform fsm_internal.make_durable();
   -- All locks before the first write: what others commit between it and a later lock would stand behind ours in fsm.changes.
   for v_candidate in
-    select d.session_id, exists (
-        select from fsm_internal.sessions s join fsm_internal.machine_delays m using (machine, machine_version, state)
-        where s.session_id = d.session_id and s.entered_at + m.delay_ms * interval '1 millisecond' <= v_now
-          and (d.fired_entered_at = s.entered_at and m.delay_ms <= d.fired_ms) is not true) as looks_due
+    select d.session_id, (
+        select fsm_internal.next_deadline(s.machine, s.machine_version, s.state, s.entered_at,
+          case when d.fired_entered_at = s.entered_at then d.fired_ms end) <= v_now
+        from fsm_internal.sessions s where s.session_id = d.session_id) is true as looks_due
     from fsm_internal.deadlines d where d.wake_at <= v_now order by d.wake_at
   loop
     -- Whoever holds the lock is at work on the session: the next call finds what then is.

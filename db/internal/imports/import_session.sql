@@ -67,25 +67,22 @@ declare
   v_session record;
   v_verdict fsm_internal.import_verdict;
 begin
-  select s.version, h.kind, h.note ->> 'batch' as batch, (
-      select f.note ->> 'batch' from fsm_internal.history f
-      where f.session_id = s.session_id and f.kind = 'import' order by f.version limit 1) as first_batch,
-    exists (select from fsm_internal.turns t where t.session_id = s.session_id and t.expires_at > fsm_internal.clock()) as is_held
+  select s.version, fsm_internal.is_as_imported(s.session_id, p_batch) as is_unchanged, exists (
+      select from fsm_internal.history h
+      where h.session_id = s.session_id and h.kind = 'import' and h.note ->> 'batch' = p_batch::text) as is_ours
   into v_session
-  from fsm_internal.sessions s
-  left join fsm_internal.history h on h.session_id = s.session_id and h.version = s.version
-  where s.session_id = p_session_id;
+  from fsm_internal.sessions s where s.session_id = p_session_id;
   if v_session.version is null then
     return null;
   end if;
   v_verdict.outcome := 'skipped';
-  if v_session.first_batch is null or v_session.first_batch <> p_batch::text then
+  if not v_session.is_ours then
     v_verdict.code := 'session_exists';
     v_verdict.message := format('there is a session of that id, at version %s, which this batch did not make', v_session.version);
   elsif p_all_known then
     v_verdict.code := 'already_imported';
     v_verdict.message := format('imported before by this batch; it is at version %s', v_session.version);
-  elsif v_session.kind <> 'import' or v_session.is_held then
+  elsif not v_session.is_unchanged then
     v_verdict.code := 'session_changed';
     v_verdict.message := format('imported before by this batch, and changed since: it is at version %s', v_session.version);
   else

@@ -56,11 +56,11 @@ def test_one_that_is_gone_and_one_that_is_not_ours(db: psycopg.Connection[Any], 
 
 def test_bodies_that_another_version_printed_are_not_compared(db: psycopg.Connection[Any], findings: Findings) -> None:
     with db.transaction(force_rollback=True):
-        db.execute(
-            "update fsm_internal.installed_functions set parsed_by = 13, digest = 'x' where parsed_by is not null"
-        )
+        db.execute("update fsm_internal.installed_parts set parsed_by = 13, digest = 'x' where parsed_by is not null")
         assert findings("function") == []
-        db.execute("update fsm_internal.installed_functions set digest = 'x' where parsed_by is null")
+        db.execute(
+            "update fsm_internal.installed_parts set digest = 'x' where parsed_by is null and check_name = 'function'"
+        )
         assert len(findings("function")) == 100
 
 
